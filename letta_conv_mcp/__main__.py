@@ -1,0 +1,86 @@
+"""The command line: the only reader of argv and the environment, and the only exit.
+
+`--help` and `--version` answer without importing mcp or letta-client, which take a second.
+"""
+
+import argparse
+import os
+import sys
+
+from letta_conv_mcp import __version__
+
+DESCRIPTION = "Letta conversations as tools for any MCP host. Without a command it serves MCP on stdin and stdout."
+EPILOG = """\
+environment:
+  LETTA_API_KEY            the key for Letta Cloud, or a server's password
+  LETTA_BASE_URL           a Letta server's address; default: Letta Cloud where a key is set
+  LETTA_AGENT_ID           the agent to use where none is named, by id or exact name
+  LETTA_CONV_WAIT_SECONDS  how long a tool waits for a reply unless told otherwise; default 45
+  LETTA_CONV_LOG_LEVEL     DEBUG, INFO, WARNING or ERROR; default WARNING
+
+The key has no flag: a command line can be read by everybody on the machine.
+"""
+
+
+def main() -> None:
+    """Run the command that argv names, and exit with its status."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    # Imported only now, because it brings mcp.
+    from letta_conv_mcp.errors import SettingsError
+    from letta_conv_mcp.settings import settings_from_env
+
+    try:
+        settings = settings_from_env(os.environ, **options)
+    except SettingsError as error:
+        print(f"letta-conv-mcp: {error}", file=sys.stderr)
+        return 2
+    match command:
+        case "demo":
+            from letta_conv_mcp.cli.demo import run_demo
+
+            return run_demo(settings)
+        case "doctor":
+            from letta_conv_mcp.cli.doctor import run_doctor
+
+            return run_doctor(settings)
+        case _:
+            import anyio
+
+            from letta_conv_mcp.server import build_server
+            from letta_conv_mcp.transports.stdio import serve_stdio
+
+            if sys.stdin.isatty():
+                print(
+                    "Serving MCP on stdin and stdout; a host is meant to start this. Ctrl-C ends it.", file=sys.stderr
+                )
+            anyio.run(serve_stdio, build_server(settings))
+            return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument("--base-url", metavar="URL", help="a Letta server's address (LETTA_BASE_URL)")
+    shared.add_argument("--agent-id", metavar="ID", help="the agent to use where none is named (LETTA_AGENT_ID)")
+    shared.add_argument("--wait-seconds", metavar="N", help="how long to wait for a reply (LETTA_CONV_WAIT_SECONDS)")
+    shared.add_argument("--log-level", metavar="LEVEL", help="what goes to stderr (LETTA_CONV_LOG_LEVEL)")
+    parser = argparse.ArgumentParser(
+        prog="letta-conv-mcp",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[shared],
+    )
+    parser.add_argument("--version", action="version", version=f"letta-conv-mcp {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("demo", parents=[shared], help="play a tour through a real server process")
+    commands.add_parser("doctor", parents=[shared], help="check configuration, connection and key")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

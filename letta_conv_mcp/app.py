@@ -1,0 +1,38 @@
+"""What one server has at hand while it runs, and how a handler gets at it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+from mcp.server.mcpserver import Context
+
+from letta_conv_mcp.letta.port import Letta
+from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.turns.hub import Hub
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """One Letta identity: its client, and the turns it has alive."""
+
+    settings: Settings
+    letta: Letta
+    hub: Hub
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, letta: Letta) -> AsyncGenerator[App]:
+    """An App whose readers end with the block. Closing leaves the agents' runs alone; they go on in Letta."""
+    try:
+        async with anyio.create_task_group() as group:
+            yield App(settings=settings, letta=letta, hub=Hub(letta, group))
+            group.cancel_scope.cancel()
+    finally:
+        with anyio.move_on_after(1, shield=True):
+            await letta.aclose()
+
+
+def app_of(ctx: Context[App]) -> App:
+    """The App that serves a request. Handlers reach Letta through this and nothing else."""
+    return ctx.request_context.lifespan_context

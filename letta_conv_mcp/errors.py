@@ -1,0 +1,163 @@
+"""Everything that can go wrong and be said: one class a situation, each writing its own sentence.
+
+What an agent did is a value (`views.Reply`); what a call could not do is one of these. The double base keeps
+the sentence readable both from a tool and from a resource, since the MCP SDK hides the text of any other
+exception. No sentence quotes Letta: its texts carry stack traces, database rows and other people's ids.
+"""
+
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+
+
+class SettingsError(Exception):
+    """A flag or environment variable that can't be used; ends the program before it serves."""
+
+
+class LettaFailure(ToolError, ResourceError):
+    """Something a call could not do. The text is ours and safe to show to a model."""
+
+
+class NotConfigured(LettaFailure):
+    """Neither a key nor an address was given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No Letta is configured, so nothing was sent. Set LETTA_API_KEY for Letta Cloud, or LETTA_BASE_URL for a "
+            "Letta server of your own, in the `env` of this server's entry in the host's configuration."
+        )
+
+
+class AgentNotFound(LettaFailure, ResourceNotFoundError):
+    """No agent has this id or name, or the key can't see it. Letta doesn't say which."""
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(f"No agent {agent_id!r}. Call list_agents for the ids and names you can use.")
+
+
+class AgentAmbiguous(LettaFailure):
+    """Several agents share the name that was given."""
+
+    def __init__(self, name: str, agent_ids: list[str]) -> None:
+        super().__init__(f"{len(agent_ids)} agents are named {name!r}. Use one of their ids: {', '.join(agent_ids)}.")
+
+
+class AgentNeeded(LettaFailure):
+    """A tool that works on one agent was called without one, and none is set as default."""
+
+    def __init__(self) -> None:
+        super().__init__("No agent_id was given and LETTA_AGENT_ID sets no default. Call list_agents to choose one.")
+
+
+class ConversationNotFound(LettaFailure, ResourceNotFoundError):
+    """No conversation has this id, or the key can't see it. Letta doesn't say which."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(f"No conversation {conversation_id!r}. Call list_conversations for the ids you can use.")
+
+
+class RunNotFound(LettaFailure, ResourceNotFoundError):
+    """No run has this id in the conversation, or the conversation has had none."""
+
+    def __init__(self, conversation_id: str, run_id: str | None = None) -> None:
+        if run_id is None:
+            what = f"Nothing has been sent in {conversation_id!r} yet, so there is no reply to wait for."
+        else:
+            what = f"No run {run_id!r} in {conversation_id!r}."
+        super().__init__(f"{what} Call get_history to see what was said there.")
+
+
+class UnknownCursor(LettaFailure):
+    """A cursor that isn't from this list, or whose item is gone."""
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(f"The cursor {name}={value!r} is not from this list. Leave it out to start again.")
+
+
+class InvalidArguments(LettaFailure):
+    """Arguments that don't fit a tool's input schema."""
+
+    def __init__(self, tool: str, problems: list[str]) -> None:
+        super().__init__(f"{tool} was not run: {'; '.join(problems)}. Correct the arguments and call it again.")
+
+
+class NotAllowed(LettaFailure):
+    """Letta refused the key: 401 or 403."""
+
+    def __init__(self, address: str, *, has_key: bool) -> None:
+        cause = "refused the key in LETTA_API_KEY" if has_key else "wants a key and LETTA_API_KEY is not set"
+        super().__init__(
+            f"Letta at {address} {cause}. Ask the person to set a valid key and restart this server; "
+            "trying again before that can't help."
+        )
+
+
+class ConversationBusy(LettaFailure):
+    """Another client's run holds the conversation; our message was not taken."""
+
+    def __init__(self, conversation_id: str, run_id: str | None) -> None:
+        run = f" (run {run_id})" if run_id else ""
+        super().__init__(
+            f"{conversation_id!r} is busy with another client's message{run}. Yours was not sent: call wait_for_reply, "
+            "then send it again."
+        )
+
+
+class RequestRejected(LettaFailure):
+    """Letta can't accept what was asked: a 4xx that no other class names."""
+
+    def __init__(self, what: str, status: int) -> None:
+        super().__init__(
+            f"Letta did not accept {what} (HTTP {status}). Nothing was changed; the same call will fail again, "
+            "so change its arguments."
+        )
+
+
+class RateLimited(LettaFailure):
+    """429: too much for now, or for the account."""
+
+    def __init__(self, retry_after: float | None) -> None:
+        when = f"in {retry_after:.0f} seconds" if retry_after is not None else "in a minute"
+        super().__init__(f"Letta is limiting requests. Nothing was done; it is safe to try again {when}.")
+
+
+class OutOfCredits(LettaFailure):
+    """402, or a 429 that speaks of a quota: waiting doesn't help."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Letta account is out of credits or over its quota. Nothing was done; tell the person, "
+            "since trying again can't help until that is settled."
+        )
+
+
+class LettaUnavailable(LettaFailure):
+    """No usable answer: no connection, a 5xx, a time-out. Only for what certainly changed nothing."""
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(f"Letta at {address} {problem}. Nothing was changed; it is safe to try again.")
+
+
+class OutcomeUnknown(LettaFailure):
+    """A request that changes something got no usable answer, so it may or may not have been carried out."""
+
+    def __init__(self, address: str, problem: str, check: str) -> None:
+        super().__init__(f"Letta at {address} {problem}. It may have been carried out: {check} before trying again.")
+
+
+class NotLetta(LettaFailure):
+    """Something answers at the address, but not as a Letta REST server does."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"What answers at {address} is not a Letta REST server. Ask the person to check LETTA_BASE_URL "
+            "(`letta-conv-mcp doctor` tells what is there); trying again can't help."
+        )
+
+
+class AppServerAddress(LettaFailure):
+    """A Letta App Server, which speaks a WebSocket protocol, was given where REST is spoken."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{address} is a Letta App Server, which this version can't use. Ask the person to set LETTA_BASE_URL to "
+            "a Letta REST server, or to leave it out and set LETTA_API_KEY for Letta Cloud."
+        )

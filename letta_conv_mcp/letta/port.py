@@ -1,0 +1,129 @@
+"""What the rest of the house may ask of a Letta, whichever kind it is.
+
+Conversation ids are ours throughout: an agent's own thread is `default:<agent_id>`. Every method raises a
+`LettaFailure` when Letta can't or won't do it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from letta_conv_mcp.letta.content import Json
+from letta_conv_mcp.letta.events import Frame
+from letta_conv_mcp.views import Agent, Approval, Conversation
+
+Order: TypeAlias = Literal["asc", "desc"]
+OrderBy: TypeAlias = Literal["last_message_at", "created_at", "last_run_completion"]
+Frames: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Frame]]
+"""An open stream. It ends without an error however it ends: only a `Stopped` event tells that the turn is over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Letta's processing of one message."""
+
+    id: str
+    agent_id: str
+    conversation_id: str | None
+    status: str
+    stop_reason: str | None
+    error_type: str | None
+    background: bool
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on. After a crash of the server a run stays active for ever."""
+        return self.status not in ("completed", "failed", "cancelled", "expired")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversationQuery:
+    """Which conversations to list, and in which order."""
+
+    agent_id: str | None = None
+    archived: bool | None = None
+    order_by: OrderBy = "last_message_at"
+    order: Order = "desc"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewConversation:
+    """What a conversation is created with. A server that lacks a field drops it."""
+
+    agent_id: str
+    summary: str | None = None
+    description: str | None = None
+    model: str | None = None
+
+
+class Letta(Protocol):
+    """A Letta, seen from inside the house."""
+
+    async def agents(
+        self, *, query: str | None = None, name: str | None = None, after: str | None = None, limit: int
+    ) -> list[Agent]:
+        """Agents, newest first; `query` is a part of the name, `name` the exact one, `after` the last id seen."""
+        ...
+
+    async def agent(self, agent_id: str) -> Agent:
+        """One agent by id. Raises AgentNotFound."""
+        ...
+
+    async def conversations(
+        self, query: ConversationQuery, *, after: str | None = None, limit: int
+    ) -> list[Conversation]:
+        """Conversations in the query's order; `after` is the last id seen. Raises UnknownCursor."""
+        ...
+
+    async def conversation(self, conversation_id: str) -> Conversation:
+        """One conversation. Raises ConversationNotFound."""
+        ...
+
+    async def create_conversation(self, new: NewConversation) -> Conversation:
+        """A new conversation. Asked for once: a lost answer raises OutcomeUnknown. Raises AgentNotFound."""
+        ...
+
+    async def messages(
+        self, conversation_id: str, *, order: Order, before: str | None = None, after: str | None = None, limit: int
+    ) -> list[Json]:
+        """The entries of `limit` stored messages. See `letta.paging` for what the cursors mean."""
+        ...
+
+    async def pending_approvals(self, conversation_id: str) -> list[Approval]:
+        """The tool calls that its last in-context message asks for. True only while no run is active."""
+        ...
+
+    async def runs(self, conversation_id: str, *, active: bool = False, limit: int = 1) -> list[Run]:
+        """Its latest runs, newest first."""
+        ...
+
+    async def run(self, run_id: str, conversation_id: str) -> Run:
+        """One run of a conversation. Raises RunNotFound."""
+        ...
+
+    async def run_messages(self, run: Run) -> list[Json]:
+        """What a run stored, oldest first. A step is stored when it is finished."""
+        ...
+
+    def open_turn(self, conversation_id: str, message: str, otid: str, *, tokens: bool) -> Frames:
+        """Send a message, once, and stream what becomes of it.
+
+        Entering raises OutcomeUnknown where the message may or may not have been received, ConversationBusy
+        where another client's run holds the conversation, and other failures where it certainly was not sent.
+
+        Args:
+            conversation_id: where to say it.
+            message: the person's words.
+            otid: our id for the message, unique for all time.
+            tokens: stream pieces of words rather than finished messages.
+        """
+        ...
+
+    def resume(self, run: Run, after: int) -> Frames:
+        """The frames of a background run whose number is above `after`, live or replayed."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        ...

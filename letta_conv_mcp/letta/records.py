@@ -1,0 +1,164 @@
+"""Letta's JSON as the views we return: pure, and tolerant of fields that one server has and another lacks."""
+
+import json
+from collections.abc import Iterable
+from typing import cast
+
+from letta_conv_mcp.letta.content import (
+    Json,
+    arguments_text,
+    content_text,
+    first_object,
+    objects,
+    text_or_none,
+    tool_calls,
+)
+from letta_conv_mcp.letta.content import tool_returns as returns_of
+from letta_conv_mcp.views import Agent, Approval, Conversation, Message
+
+_ROLES = {
+    "user_message": "user",
+    "approval_response_message": "user",
+    "assistant_message": "assistant",
+    "reasoning_message": "assistant",
+    "hidden_reasoning_message": "assistant",
+    "tool_call_message": "assistant",
+    "approval_request_message": "assistant",
+    "tool_return_message": "tool",
+}
+
+DEFAULT_PREFIX = "default:"
+"""An agent's own thread is `default:<agent_id>` with us; Letta wants the id `default` beside the agent's."""
+
+
+def agent_from_json(agent: Json) -> Agent:
+    """An agent, with its model's handle where the server gives one."""
+    return Agent(
+        id=str(agent.get("id") or ""),
+        name=str(agent.get("name") or ""),
+        description=text_or_none(agent.get("description")),
+        model=text_or_none(agent.get("model")) or text_or_none(first_object(agent.get("llm_config")).get("handle")),
+    )
+
+
+def conversation_from_json(conversation: Json, *, listed: bool = False) -> Conversation:
+    """A conversation. A server that lacks a field leaves it None.
+
+    Args:
+        conversation: Letta's JSON.
+        listed: it stands in a list, where 0.16.8 shows every conversation with no message in context.
+    """
+    in_context = conversation.get("in_context_message_ids")
+    archived = conversation.get("archived")
+    is_known = isinstance(in_context, list) and not (listed and not in_context)
+    return Conversation(
+        id=str(conversation.get("id") or ""),
+        agent_id=str(conversation.get("agent_id") or ""),
+        summary=text_or_none(conversation.get("summary")),
+        created_at=text_or_none(conversation.get("created_at")),
+        last_message_at=text_or_none(conversation.get("last_message_at")),
+        in_context_count=len(cast("list[str]", in_context)) if is_known else None,
+        archived=archived if isinstance(archived, bool) else None,
+        description=text_or_none(conversation.get("description")),
+        model=text_or_none(conversation.get("model")),
+    )
+
+
+def default_conversation_json(agent: Json) -> Json:
+    """An agent's own thread as if it were one of the conversations that Letta lists."""
+    return {
+        "id": f"{DEFAULT_PREFIX}{agent.get('id')}",
+        "agent_id": agent.get("id"),
+        "summary": "The agent's default conversation",
+        "created_at": agent.get("created_at"),
+        "last_message_at": agent.get("last_run_completion"),
+        "in_context_message_ids": agent.get("message_ids"),
+    }
+
+
+def approvals_from_json(messages: Iterable[Json]) -> list[Approval]:
+    """The tool calls that the approval requests among some messages ask for."""
+    return [
+        Approval(
+            tool_call_id=str(call.get("tool_call_id") or ""),
+            tool=str(call.get("name") or ""),
+            arguments=arguments_text(call.get("arguments")),
+            requested_at=text_or_none(message.get("date")),
+        )
+        for message in messages
+        if message.get("message_type") == "approval_request_message"
+        for call in tool_calls(message)
+    ]
+
+
+def message_from_json(message: Json) -> Message:
+    """One entry of a conversation's history, of any type, with its whole text."""
+    kind = str(message.get("message_type") or "unknown")
+    text, role = _message_text(kind, message), _ROLES.get(kind, "system")
+    if kind == "user_message" and (alert := _system_alert(text)) is not None:
+        # Letta files its own notices, such as a compaction's summary, as if the person had said them.
+        kind, role, text = "system_alert", "system", alert
+    return Message(
+        id=str(message.get("id") or ""), type=kind, role=role, text=text, date=text_or_none(message.get("date"))
+    )
+
+
+def _message_text(kind: str, message: Json) -> str:
+    match kind:
+        case "reasoning_message":
+            return str(message.get("reasoning") or "")
+        case "hidden_reasoning_message":
+            return str(message.get("hidden_reasoning") or "[hidden reasoning]")
+        case "tool_call_message":
+            return "\n".join(_call_text(call) for call in tool_calls(message))
+        case "approval_request_message":
+            return "\n".join(f"asks to run {_call_text(call)}" for call in tool_calls(message))
+        case "tool_return_message":
+            name = str(message.get("name") or "tool")
+            return "\n".join(_return_text(name, result) for result in returns_of(message))
+        case "approval_response_message":
+            return "\n".join(_answer_text(answer) for answer in objects(message.get("approvals"))) or _old_answer(
+                message
+            )
+        case "summary_message":
+            return str(message.get("summary") or "")
+        case "event_message":
+            data = json.dumps(message.get("event_data") or {}, ensure_ascii=False, default=str)
+            return f"{message.get('event_type')}: {data}"
+        case _:
+            return content_text(message.get("content"))
+
+
+def _call_text(call: Json) -> str:
+    return f"{call.get('name')}({arguments_text(call.get('arguments'))}) [{call.get('tool_call_id')}]"
+
+
+def _return_text(name: str, result: Json) -> str:
+    verb = "failed" if result.get("status") == "error" else "returned"
+    return f"{name} {verb}: {content_text(result.get('tool_return'))} [{result.get('tool_call_id')}]"
+
+
+def _answer_text(answer: Json) -> str:
+    if answer.get("type") == "tool":
+        return _return_text("the client's tool", answer)
+    verb = "approved" if answer.get("approve") else "denied"
+    reason = f": {answer['reason']}" if answer.get("reason") else ""
+    return f"{verb} [{answer.get('tool_call_id')}]{reason}"
+
+
+def _old_answer(message: Json) -> str:
+    verb = "approved" if message.get("approve") else "denied"
+    reason = f": {message['reason']}" if message.get("reason") else ""
+    return f"{verb} [{message.get('approval_request_id')}]{reason}"
+
+
+def _system_alert(text: str) -> str | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        notice = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(notice, dict) or cast("Json", notice).get("type") != "system_alert":
+        return None
+    return str(cast("Json", notice).get("message") or "")

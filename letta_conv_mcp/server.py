@@ -1,0 +1,77 @@
+"""The composition root: settings and a Letta become an MCP server."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
+
+from letta_conv_mcp import __version__
+from letta_conv_mcp.app import App, open_app
+from letta_conv_mcp.letta.port import Letta
+from letta_conv_mcp.letta.rest import RestLetta
+from letta_conv_mcp.resources import add_resources
+from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.tools import offered_tools
+
+NAME = "letta-conv-mcp"
+WEBSITE = "https://docs.letta.com/"
+
+INSTRUCTIONS = """\
+Talk to Letta agents. An agent keeps memory and tools of its own and remembers across chats. A conversation is one \
+isolated message thread on an agent: what is said in one is not seen in another, while memory blocks and tools are \
+shared by all of an agent's conversations.
+
+Start: to go on with something, list_conversations (search takes words of the summary); for something new, \
+list_agents, then create_conversation with a short summary. Then send_message with the conversation's id. \
+default:<agent_id> is the agent's own thread and works wherever a conversation id does.
+
+Every reply has a `status`; read it before `text`:
+- completed: `text` is the whole reply.
+- running: the agent is still at work and `text` is what it said so far. Call wait_for_reply, also later or after a \
+restart. Never send the message again: it has arrived.
+- awaiting_approval: the agent wants to run a tool and waits for a person. Show `approvals`; decide nothing yourself.
+- failed, cancelled, interrupted: `next_step` says what happened, what to do, and whether sending again is safe.
+
+A message is spoken as the user; the agent may act on it and remembers it. To read without speaking use get_history \
+(newest page first; go back with older_cursor). Lists come in pages: pass next_cursor on until it is null. Results \
+that were cut say so and how to get the rest."""
+
+
+def build_server(settings: Settings, *, letta: Letta | None = None) -> MCPServer[App]:
+    """An MCP server for one Letta identity. Building it and starting it touch no network.
+
+    Args:
+        settings: which Letta, and how to wait for it.
+        letta: the Letta to use instead of the one that the settings name.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[App]) -> AsyncGenerator[App]:
+        async with open_app(settings, letta or RestLetta(settings.base_url, settings.api_key)) as app:
+            yield app
+
+    server = MCPServer[App](
+        NAME,
+        title="Letta conversations",
+        description="Talk to Letta agents: conversations as tools and resources.",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        website_url=WEBSITE,
+        tools=offered_tools(),
+        lifespan=lifespan,
+        log_level=settings.log_level,
+        middleware=[_refuse_unknown_prompts],
+    )
+    add_resources(server)
+    return server
+
+
+async def _refuse_unknown_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    # The SDK answers an unknown prompt with an internal error and a traceback in the log. There are none yet.
+    if ctx.method == "prompts/get":
+        raise MCPError(INVALID_PARAMS, f"Unknown prompt: {(ctx.params or {}).get('name')!r}")
+    return await call_next(ctx)

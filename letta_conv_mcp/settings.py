@@ -1,0 +1,112 @@
+"""How a server is set up: `Settings`, and the pure functions that make one from an environment.
+
+Nothing here reads the process's environment; `__main__` does, and passes it on as a mapping.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast, get_args
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from letta_conv_mcp.errors import SettingsError
+
+CLOUD_ADDRESS = "https://api.letta.com"
+LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+MAX_WAIT_SECONDS = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one server needs to know.
+
+    Attributes:
+        api_key: the Letta key; None where the server wants none.
+        base_url: the Letta's address without a trailing slash or `/v1`; None means nothing is configured.
+        agent_id: the agent to use where a tool is given none, by id or exact name.
+        wait_seconds: how long a tool waits for a reply unless told otherwise, in seconds.
+        log_level: what goes to stderr.
+    """
+
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    agent_id: str | None = None
+    wait_seconds: float = 45
+    log_level: LogLevel = "WARNING"
+
+
+def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Settings:
+    """The settings that an environment and command-line flags name together.
+
+    Args:
+        environment: names to values; only `LETTA_…` names are read, and an empty value counts as unset.
+        flags: values by `Settings` field; a flag that isn't None wins over its variable.
+
+    Raises:
+        SettingsError: a value can't be used; the message names the variable or flag, and never holds the key.
+    """
+
+    def chosen(field: str, variable: str) -> tuple[str | None, str]:
+        if flags.get(field) is not None:
+            return flags[field], f"--{field.replace('_', '-')}"
+        return environment.get(variable, "").strip() or None, variable
+
+    api_key = environment.get("LETTA_API_KEY", "").strip() or None
+    base_url = _address(*chosen("base_url", "LETTA_BASE_URL"))
+    if base_url is None and api_key:
+        base_url = CLOUD_ADDRESS
+    return Settings(
+        api_key=_key(api_key),
+        base_url=base_url,
+        agent_id=chosen("agent_id", "LETTA_AGENT_ID")[0],
+        wait_seconds=_wait_seconds(*chosen("wait_seconds", "LETTA_CONV_WAIT_SECONDS")),
+        log_level=_log_level(*chosen("log_level", "LETTA_CONV_LOG_LEVEL")),
+    )
+
+
+def _key(value: str | None) -> SecretStr | None:
+    if value is None:
+        return None
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise SettingsError("LETTA_API_KEY holds a character that no key has; paste it again.")
+    return SecretStr(value)
+
+
+def _address(value: str | None, name: str) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme in ("ws", "wss"):
+        raise SettingsError(
+            f"{name} is the address of a Letta App Server ({parts.scheme}://), which this version can't use yet. "
+            "Give the http or https address of a Letta REST server, or set LETTA_API_KEY alone for Letta Cloud."
+        )
+    if parts.username or parts.password:
+        raise SettingsError(f"{name} must not hold a user name or password; the key goes into LETTA_API_KEY.")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{name} must be an http or https address, got {value!r}.")
+    if parts.query or parts.fragment:
+        raise SettingsError(f"{name} must be a plain address without ? or #, got {value!r}.")
+    # People paste the address of the API itself; letta-client adds /v1 to each path.
+    return value.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def _wait_seconds(value: str | None, name: str) -> float:
+    if value is None:
+        return Settings.wait_seconds
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= MAX_WAIT_SECONDS:
+        raise SettingsError(f"{name} must be a number of seconds from 0 to {MAX_WAIT_SECONDS}, got {value!r}.")
+    return seconds
+
+
+def _log_level(value: str | None, name: str) -> LogLevel:
+    if value is None:
+        return Settings.log_level
+    if value.upper() not in get_args(LogLevel):
+        raise SettingsError(f"{name} must be one of {', '.join(get_args(LogLevel))}, got {value!r}.")
+    return cast("LogLevel", value.upper())

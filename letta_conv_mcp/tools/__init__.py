@@ -1,0 +1,89 @@
+"""The catalog: every tool, its toolset and its hints, as data that can be walked.
+
+What a host is shown of a tool comes from its function: the name, the docstring, the arguments, the view it
+returns. The catalog adds what a signature can't say.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+
+from letta_conv_mcp.tools.agents import list_agents
+from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
+from letta_conv_mcp.tools.messages import get_history, send_message, wait_for_reply
+from letta_conv_mcp.tools.offered import OfferedTool
+from letta_conv_mcp.tools.render import structure_of, text_of
+from letta_conv_mcp.views import View
+
+Toolset: TypeAlias = Literal["core"]
+
+_READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True)
+_ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One tool that can be offered.
+
+    Attributes:
+        function: an async function from arguments and a Context to a view; its docstring is shown to models.
+        title: the name for people.
+        toolset: the group it is chosen by.
+        annotations: what a host may assume of it.
+    """
+
+    function: Callable[..., Awaitable[View]]
+    title: str
+    toolset: Toolset
+    annotations: ToolAnnotations
+
+    @property
+    def name(self) -> str:
+        """The tool's name: the function's."""
+        return self.function.__name__
+
+
+CATALOG = (
+    CatalogEntry(list_agents, "List agents", "core", _READS),
+    CatalogEntry(create_conversation, "Create conversation", "core", _ADDS),
+    CatalogEntry(list_conversations, "List conversations", "core", _READS),
+    CatalogEntry(retrieve_conversation, "Retrieve conversation", "core", _READS),
+    CatalogEntry(send_message, "Send message", "core", _ADDS),
+    CatalogEntry(wait_for_reply, "Wait for reply", "core", _READS),
+    CatalogEntry(get_history, "Get history", "core", _READS),
+)
+
+
+def offered_tools() -> list[Tool]:
+    """The catalog as the SDK wants it, in the catalog's order."""
+    return [_offered(entry) for entry in CATALOG]
+
+
+def _offered(entry: CatalogEntry) -> Tool:
+    return OfferedTool.offered(
+        _with_both_results(entry.function),
+        title=entry.title,
+        description=inspect.getdoc(entry.function) or "",
+        annotations=entry.annotations,
+    )
+
+
+def _with_both_results(function: Callable[..., Awaitable[View]]) -> Callable[..., Awaitable[CallToolResult]]:
+    """The same tool, returning its view as text and as structure."""
+    signature = inspect.signature(function, eval_str=True)
+
+    async def tool(**arguments: Any) -> CallToolResult:
+        view = await function(**arguments)
+        content = [TextContent(type="text", text=text_of(view))]
+        return CallToolResult(content=list(content), structured_content=structure_of(view))
+
+    # The SDK reads the arguments and the output schema from here.
+    returned = Annotated[CallToolResult, signature.return_annotation]
+    tool.__name__ = function.__name__
+    tool.__signature__ = signature.replace(return_annotation=returned)  # type: ignore[attr-defined]
+    tool.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()} | {"return": returned}
+    return tool

@@ -1,0 +1,71 @@
+"""Tools about agents."""
+
+from typing import Annotated
+
+from mcp.server.mcpserver import Context
+from pydantic import Field
+
+from letta_conv_mcp.app import App, app_of
+from letta_conv_mcp.errors import AgentAmbiguous, AgentNeeded, AgentNotFound, UnknownCursor
+from letta_conv_mcp.tools.arguments import Cursor, Limit
+from letta_conv_mcp.views import Agent, AgentPage
+from letta_conv_mcp.walk import gather
+
+
+async def list_agents(
+    ctx: Context[App],
+    query: Annotated[str | None, Field(description="Part of the name")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> AgentPage:
+    """List the Letta agents you can talk to, newest first.
+
+    Take an agent's id or exact name to create_conversation or list_conversations.
+    """
+    return await agent_page(app_of(ctx), query=query, limit=limit, cursor=cursor)
+
+
+async def agent_page(app: App, *, query: str | None = None, limit: int, cursor: str | None = None) -> AgentPage:
+    """One page of agents.
+
+    Raises:
+        UnknownCursor: the cursor names no agent.
+    """
+    if cursor is not None:
+        await _require_agent(app, cursor)
+
+    async def fetch(_: Agent | None, size: int) -> list[Agent]:
+        return await app.letta.agents(query=query, after=cursor, limit=size)
+
+    gathered = await gather(fetch, None, limit=limit)
+    return AgentPage(agents=gathered.kept, next_cursor=gathered.kept[-1].id if gathered.more else None)
+
+
+async def resolve_agent(app: App, agent: str | None) -> Agent:
+    """The agent that an id, an exact name, or the default names.
+
+    Raises:
+        AgentNeeded: nothing was given and no default is set.
+        AgentNotFound: no agent has this id or name.
+        AgentAmbiguous: several agents have this name.
+    """
+    wanted = agent or app.settings.agent_id
+    if wanted is None:
+        raise AgentNeeded
+    try:
+        return await app.letta.agent(wanted)
+    except AgentNotFound:
+        namesakes = await app.letta.agents(name=wanted, limit=10)
+    if len(namesakes) > 1:
+        raise AgentAmbiguous(wanted, [agent.id for agent in namesakes])
+    if not namesakes:
+        raise AgentNotFound(wanted)
+    return namesakes[0]
+
+
+async def _require_agent(app: App, cursor: str) -> None:
+    # Letta answers an unknown cursor with the first page, and a walk would never end.
+    try:
+        await app.letta.agent(cursor)
+    except AgentNotFound:
+        raise UnknownCursor("cursor", cursor) from None

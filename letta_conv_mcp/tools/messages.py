@@ -1,0 +1,108 @@
+"""Tools that speak and that read what was said."""
+
+from typing import Annotated, Literal, TypeAlias
+
+import anyio
+from mcp.server.mcpserver import Context
+from pydantic import Field
+
+from letta_conv_mcp.app import App, app_of
+from letta_conv_mcp.history import read_history
+from letta_conv_mcp.tools.arguments import ConversationId, DetailLevel, Limit, Message, RunId, WaitSeconds
+from letta_conv_mcp.tools.progress import relay_progress
+from letta_conv_mcp.turns.turn import Turn
+from letta_conv_mcp.views import MessagePage, Reply
+
+MessageType: TypeAlias = Literal[
+    "user_message",
+    "assistant_message",
+    "reasoning_message",
+    "hidden_reasoning_message",
+    "tool_call_message",
+    "tool_return_message",
+    "approval_request_message",
+    "approval_response_message",
+    "summary_message",
+    "event_message",
+    "system_message",
+    "system_alert",
+]
+
+
+async def send_message(
+    ctx: Context[App],
+    conversation_id: ConversationId,
+    message: Message,
+    wait_seconds: WaitSeconds = None,
+    detail: DetailLevel = "concise",
+) -> Reply:
+    """Say something in a conversation and wait for the agent's reply.
+
+    The agent remembers it and may act on it. Check `status` before using `text`:
+    - completed: the whole reply.
+    - running: `text` is what was said so far. Call wait_for_reply; do not send the message again.
+    - awaiting_approval: the agent wants to run a tool. Show `approvals` to the person.
+    - failed, cancelled, interrupted: `next_step` tells what to do.
+
+    To read without speaking, use get_history.
+    """
+    app = app_of(ctx)
+    turn = app.hub.start(conversation_id, message, tokens=_is_watched(ctx))
+    await _wait(turn, ctx, wait_seconds)
+    return turn.reply(detail)
+
+
+async def wait_for_reply(
+    ctx: Context[App],
+    conversation_id: ConversationId,
+    run_id: RunId = None,
+    wait_seconds: WaitSeconds = None,
+    detail: DetailLevel = "concise",
+) -> Reply:
+    """Wait for a reply that is still running, or read one that has ended. Sends nothing.
+
+    Works for any run of the conversation, also another client's: `in_reply_to` shows the message it answers.
+    Read `status` as in send_message.
+    """
+    turn = await app_of(ctx).hub.find(conversation_id, run_id)
+    await _wait(turn, ctx, wait_seconds)
+    return turn.reply(detail)
+
+
+async def get_history(
+    ctx: Context[App],
+    conversation_id: ConversationId,
+    limit: Limit = 20,
+    before: Annotated[str | None, Field(description="older_cursor of a page: go back in time")] = None,
+    after: Annotated[str | None, Field(description="newer_cursor of a page: go forward")] = None,
+    types: Annotated[list[MessageType] | None, Field(description="Default: all")] = None,
+    detail: DetailLevel = "concise",
+) -> MessagePage:
+    """Read what was said in a conversation: its newest messages, oldest first within the page.
+
+    One message can show several entries with one id: its reasoning, its text, its tool calls.
+    """
+    return await read_history(
+        app_of(ctx).letta,
+        conversation_id,
+        limit=limit,
+        before=before,
+        after=after,
+        types=frozenset(types) if types else None,
+        whole=detail == "full",
+    )
+
+
+async def _wait(turn: Turn, ctx: Context[App], wait_seconds: float | None) -> None:
+    """Wait until a turn is over or the time has run out, telling the host what the agent does meanwhile."""
+    seconds = app_of(ctx).settings.wait_seconds if wait_seconds is None else wait_seconds
+    async with anyio.create_task_group() as group:
+        group.start_soon(relay_progress, turn, ctx.report_progress)
+        with anyio.move_on_after(seconds):
+            await turn.over.wait()
+        group.cancel_scope.cancel()
+
+
+def _is_watched(ctx: Context[App]) -> bool:
+    """Whether the host asked for progress, by giving this request a token."""
+    return (ctx.request_context.meta or {}).get("progress_token") is not None

@@ -1,0 +1,90 @@
+"""The SDK's tool with our manners: small schemas, no unknown arguments, tidy sentences for bad ones.
+
+The SDK ignores unknown arguments, and answers bad ones with pydantic's text, which repeats the value that was
+given, perhaps a secret, and points to pydantic's website.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import ToolAnnotations
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from letta_conv_mcp.errors import InvalidArguments, LettaFailure
+
+
+class OfferedTool(Tool):
+    """A tool as a host is offered it."""
+
+    @classmethod
+    def offered(
+        cls, function: Callable[..., Any], *, title: str, description: str, annotations: ToolAnnotations
+    ) -> "OfferedTool":
+        """A tool that refuses unknown arguments, with schemas cut to what a host needs."""
+        made = Tool.from_function(function, title=title, description=description, annotations=annotations)
+        tool = cls(**dict(made))
+        arguments = tool.fn_metadata.arg_model
+        arguments.model_config["extra"] = "forbid"
+        arguments.model_rebuild(force=True)
+        tool.parameters = compact_schema(arguments.model_json_schema(by_alias=True))
+        if tool.fn_metadata.output_schema is not None:
+            tool.fn_metadata.output_schema = compact_schema(tool.fn_metadata.output_schema)
+        return tool
+
+    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
+        """Run the tool. A failure says its own sentence, without the SDK's prefix."""
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as error:
+            match error.__cause__:
+                case LettaFailure() as failure:
+                    raise failure from None
+                case ValidationError() as invalid:
+                    # The cause stays: the SDK logs the fields' names by it, and not their values.
+                    raise InvalidArguments(self.name, [_problem(details) for details in invalid.errors()]) from invalid
+                case _:
+                    raise
+
+
+def compact_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON schema without what pydantic adds for people: titles, docstrings of models, long ways to say null."""
+    compact: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "title" and isinstance(value, str):
+            continue
+        if key == "description" and "properties" in schema:
+            continue
+        compact[key] = _compact_value(value)
+    kinds = cast("list[dict[str, Any]]", compact.get("anyOf") or [])
+    if len(kinds) == 2 and kinds[1] == {"type": "null"} and isinstance(kinds[0].get("type"), str):
+        del compact["anyOf"]
+        compact = {**kinds[0], "type": [kinds[0]["type"], "null"], **compact}
+    if "default" in compact and compact["default"] is None:
+        del compact["default"]
+    return compact
+
+
+def _compact_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return compact_schema(cast("Mapping[str, Any]", value))
+    if isinstance(value, list):
+        return [_compact_value(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def _problem(details: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in details["loc"]) or "the arguments"
+    match details["type"]:
+        case "missing":
+            return f"{name} is missing"
+        case "extra_forbidden":
+            return f"there is no argument {name!r}"
+        case "string_pattern_mismatch":
+            return f"{name} is empty"
+        case _:
+            # pydantic's own words for a rule ("Input should be less than or equal to 100"), without the value.
+            return f"{name}: {details['msg'][0].lower()}{details['msg'][1:]}"

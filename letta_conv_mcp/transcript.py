@@ -1,0 +1,46 @@
+"""A conversation as Markdown for people to read: pure."""
+
+from collections.abc import Sequence
+
+from letta_conv_mcp.views import Conversation, Message
+
+_LEFT_OUT = {"system_message", "reasoning_message", "hidden_reasoning_message"}
+"""The agent's instructions and its thoughts are in get_history; nobody said them."""
+
+
+def markdown_transcript(conversation: Conversation, messages: Sequence[Message], *, earlier: bool) -> str:
+    """The transcript of what was said and done.
+
+    Args:
+        conversation: its heading.
+        messages: what was said, oldest first.
+        earlier: whether older messages exist that are not among these.
+    """
+    title = conversation.summary or conversation.id
+    lines = [f"# {title}", "", f"Conversation `{conversation.id}` with agent `{conversation.agent_id}`.", ""]
+    if earlier:
+        lines += [f"*Only the newest part: what was said before is in `get_history`, before {_when(messages[0])}.*", ""]
+    for message in messages:
+        if message.type not in _LEFT_OUT:
+            lines += [f"**{_speaker(message)}** · {_when(message)}", "", _body(message), ""]
+    return "\n".join(lines)
+
+
+def _speaker(message: Message) -> str:
+    match message.type:
+        case "user_message":
+            return "User"
+        case "assistant_message":
+            return "Agent"
+        case _:
+            return message.type.removesuffix("_message").replace("_", " ").capitalize()
+
+
+def _body(message: Message) -> str:
+    if message.role in ("user", "assistant") and message.type in ("user_message", "assistant_message"):
+        return message.text
+    return "\n".join(f"> {line}" for line in message.text.splitlines())
+
+
+def _when(message: Message) -> str:
+    return message.date or "no date"

@@ -1,0 +1,1 @@
+"""How frames come in and go out."""

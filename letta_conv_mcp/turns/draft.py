@@ -1,0 +1,134 @@
+"""What a turn has said so far: frames folded into text, tool calls and an end. Pure.
+
+A frame that was already counted changes nothing, so a stream may be picked up anywhere at or before the place
+where it broke.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from letta_conv_mcp.letta.events import (
+    AskedApproval,
+    CalledTool,
+    Counted,
+    Event,
+    Failed,
+    Frame,
+    Heard,
+    Spoke,
+    Stopped,
+    Thought,
+    ToolReturned,
+)
+
+
+@dataclass(slots=True)
+class Call:
+    """A tool call, gathered from its pieces."""
+
+    name: str = ""
+    arguments: str = ""
+    needs_approval: bool = False
+    requested_at: str | None = None
+    status: str | None = None
+    result: str | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """The fold's state.
+
+    Attributes:
+        run_id: Letta's run; None until the first frame.
+        last_seq: the number of the last frame counted; 0 where the run doesn't number them.
+        heard: the message that the agent got, where Letta said it.
+        calls: tool calls by id, in the order in which they were made.
+        stop_reason: why the agent stopped; None while it goes on, or when the stream broke.
+        error_type: what went wrong with the run, in Letta's word.
+        usage: tokens and steps, once counted.
+        last: what the agent did last.
+    """
+
+    run_id: str | None = None
+    last_seq: int = 0
+    heard: str | None = None
+    calls: dict[str, Call] = field(default_factory=dict[str, Call])
+    stop_reason: str | None = None
+    error_type: str | None = None
+    usage: Counted | None = None
+    last: Event | None = None
+    _spoken: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    _thoughts: list[str] = field(default_factory=list[str])
+
+    @property
+    def text(self) -> str:
+        """All that the agent has said; its messages are set apart by an empty line."""
+        return "\n\n".join(text for pieces in self._spoken.values() if (text := "".join(pieces)))
+
+    @property
+    def reasoning(self) -> str:
+        """All that the agent has thought, as far as Letta shows it."""
+        return "".join(self._thoughts)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether Letta said that the turn is over."""
+        return self.stop_reason is not None or self.error_type is not None
+
+    @property
+    def pending(self) -> dict[str, Call]:
+        """The tool calls that wait for a person."""
+        return {key: call for key, call in self.calls.items() if call.needs_approval and call.result is None}
+
+    def add(self, frame: Frame) -> bool:
+        """Count a frame in. Returns False where it was counted before."""
+        if frame.seq_id is not None and frame.run_id in (None, self.run_id):
+            if frame.seq_id <= self.last_seq:
+                return False
+            self.last_seq = frame.seq_id
+        elif frame.run_id is not None and frame.run_id != self.run_id:
+            self.run_id, self.last_seq = frame.run_id, frame.seq_id or 0
+        for event in frame.events:
+            self._add_event(event)
+        return True
+
+    def _add_event(self, event: Event) -> None:
+        match event:
+            case Heard():
+                self.heard = event.text
+            case Thought():
+                self._thoughts.append(event.text)
+            case Spoke():
+                self._spoken.setdefault(event.message_id, []).append(event.text)
+            case CalledTool() | AskedApproval():
+                self._add_call(event)
+            case ToolReturned():
+                call = self.calls.setdefault(event.tool_call_id, Call())
+                call.status, call.result = event.status, event.text
+            case Stopped():
+                self.stop_reason = event.reason
+            case Failed():
+                self.error_type = event.error_type
+            case Counted():
+                self.usage = event
+            case _:
+                assert_never(event)
+        if isinstance(event, Thought | Spoke | CalledTool | AskedApproval | ToolReturned):
+            self.last = event
+
+    def _add_call(self, event: CalledTool | AskedApproval) -> None:
+        call = self.calls.setdefault(event.tool_call_id, Call())
+        call.name = call.name or event.name
+        call.arguments += event.arguments
+        if isinstance(event, AskedApproval):
+            call.needs_approval = True
+            call.requested_at = call.requested_at or event.date
+
+
+def draft_from_frames(frames: Iterable[Frame]) -> Draft:
+    """The draft that some frames make."""
+    draft = Draft()
+    for frame in frames:
+        draft.add(frame)
+    return draft

@@ -1,0 +1,121 @@
+"""Following a turn to its end: read the stream, pick it up where it broke, settle.
+
+A stream that ended says nothing by itself. Only a stop reason settles a turn as completed, and the stream is read
+past it, since errors and usage follow it.
+"""
+
+import logging
+import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from uuid import uuid4
+
+import anyio
+
+from letta_conv_mcp.errors import LettaFailure, LettaUnavailable, OutcomeUnknown
+from letta_conv_mcp.letta.events import Frame, frame_from_json
+from letta_conv_mcp.letta.port import Letta, Run
+from letta_conv_mcp.turns.draft import draft_from_frames
+from letta_conv_mcp.turns.reply import status_of
+from letta_conv_mcp.turns.turn import Turn
+
+_logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 2.0
+"""How long a stream may stay open without a frame after its stop reason."""
+SILENT_SECONDS = 600.0
+"""A run that says nothing but pings for so long is given up: after a crash of the server it is active for ever."""
+LONGEST_PAUSE = 5.0
+
+
+async def send(turn: Turn, letta: Letta) -> None:
+    """Send a turn's message, once, and follow it to its end.
+
+    Raises:
+        LettaFailure: the message was certainly not sent.
+    """
+    try:
+        async with letta.open_turn(
+            turn.conversation_id, turn.message or "", str(uuid4()), tokens=turn.tokens
+        ) as frames:
+            await _read(turn, frames)
+    except OutcomeUnknown:
+        # Repeating it could put the message in twice.
+        turn.settle("interrupted")
+        return
+    if turn.draft.run_id is not None:
+        await _pick_up(turn, letta, turn.draft.run_id)
+    await _settle(turn, letta)
+
+
+async def follow(turn: Turn, letta: Letta, run: Run) -> None:
+    """Follow a run that somebody else started, or that an earlier process of ours did, to its end."""
+    turn.draft.run_id = run.id
+    await _pick_up(turn, letta, run.id)
+    if turn.draft.heard is None:
+        # A replayed stream leaves the message out.
+        with suppress(LettaFailure):
+            turn.draft.heard = draft_from_frames(map(frame_from_json, await letta.run_messages(run))).heard
+    await _settle(turn, letta)
+
+
+async def _read(turn: Turn, frames: AsyncIterator[Frame]) -> None:
+    """Read a stream until it ends, stays open after its end, or says nothing for too long."""
+    while not _is_given_up(turn):
+        with anyio.move_on_after(GRACE_SECONDS if turn.draft.is_over else None) as grace:
+            frame = await anext(frames, None)
+            if frame is None:
+                return
+            turn.add(frame)
+        if grace.cancelled_caught:
+            return
+
+
+async def _pick_up(turn: Turn, letta: Letta, run_id: str) -> None:
+    """Go on with a run: from its stream where that can be resumed, else from its state and what it stored."""
+    pause = 0.25
+    while not turn.draft.is_over and not _is_given_up(turn):
+        try:
+            run = await letta.run(run_id, turn.conversation_id)
+            if not run.is_active:
+                await _read_stored(turn, letta, run)
+                return
+            if run.background:
+                async with letta.resume(run, turn.draft.last_seq) as frames:
+                    await _read(turn, frames)
+        except LettaUnavailable:
+            _logger.info("Letta can't be asked about %s now.", run_id)
+        except LettaFailure as failure:
+            # Not an error of the call: the message was received, only its end stays unknown.
+            _logger.warning("The end of %s can't be found: %s", run_id, failure)
+            return
+        if not turn.draft.is_over:
+            await anyio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _read_stored(turn: Turn, letta: Letta, run: Run) -> None:
+    stored = draft_from_frames(map(frame_from_json, await letta.run_messages(run)))
+    if stored.text or not turn.draft.text:
+        # A cancelled or failed run stores nothing; then what was streamed is all there is.
+        stored.usage = turn.draft.usage
+        turn.draft = stored
+    turn.draft.run_id = run.id
+    turn.draft.stop_reason = run.stop_reason or {"cancelled": "cancelled", "failed": "error"}.get(run.status)
+    turn.draft.error_type = run.error_type
+
+
+async def _settle(turn: Turn, letta: Letta) -> None:
+    status, draft = status_of(turn.draft), turn.draft
+    if status == "failed" and not draft.text and not draft.calls:
+        # Letta refuses a message while an approval is pending, with an error that doesn't say so.
+        with suppress(LettaFailure):
+            approvals = await letta.pending_approvals(turn.conversation_id)
+            if approvals:
+                turn.settle("awaiting_approval", approvals=approvals)
+                return
+    turn.settle(status)
+
+
+def _is_given_up(turn: Turn) -> bool:
+    return anyio.current_time() - turn.last_news > SILENT_SECONDS

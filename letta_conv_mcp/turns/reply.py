@@ -1,0 +1,170 @@
+"""A draft as a `Reply`: its status, and the words for the next step. Pure.
+
+The words are product text for a model that reads nothing else: what happened, what to do now, and whether
+sending again is safe. Letta's own error texts stay out of them.
+"""
+
+from letta_conv_mcp.turns.draft import Draft
+from letta_conv_mcp.views import Approval, Detail, Reply, Status, ToolUse, Usage
+
+TEXT_CHARS = 20_000
+"""A concise reply's text is cut here, at about 5,000 tokens; hosts move larger results out of the model's sight."""
+MESSAGE_CHARS = 120
+
+_STATUSES: dict[str, Status] = {
+    "end_turn": "completed",
+    # A tool that ends the turn, and agents of older kinds that end it by calling no tool.
+    "tool_rule": "completed",
+    "no_tool_call": "completed",
+    "requires_approval": "awaiting_approval",
+    "cancelled": "cancelled",
+}
+
+_RUNNING = "The agent is still at work. Call wait_for_reply; do not send the message again."
+_AWAITING = (
+    "The agent may not go on before the person decides on `approvals` in Letta: show them. Until then this "
+    "conversation takes no other message."
+)
+_NOT_SENT = "Your message was not sent, because an earlier one still waits for a decision. "
+_CANCELLED = (
+    "The run was cancelled. What it said is not kept in the conversation; it is safe to send the message again."
+)
+_INTERRUPTED = (
+    "The reply broke off and could not be picked up again. The message may have been received: call wait_for_reply "
+    "or get_history, and do not send it again before you know."
+)
+_SILENT = "The agent ended its turn without saying anything."
+
+_STOPS = {
+    "max_steps": "The agent reached its limit of steps before it was done. What it did is kept: ask it to go on.",
+    "max_tokens_exceeded": "The agent's answer was cut off at its limit of tokens. Ask it to go on, or for less.",
+    "insufficient_credits": "The Letta account is out of credits. Tell the person; sending again can't help.",
+    "context_window_overflow_in_system_prompt": (
+        "The agent's memory no longer fits into its model's context window. Tell the person; sending again can't help."
+    ),
+    "invalid_tool_call": "The agent's model made a tool call that can't be run.",
+    "invalid_llm_response": "The agent's model gave an answer that can't be used.",
+}
+_ERRORS = {
+    "llm_rate_limit": "The model provider is limiting the agent's requests; wait a minute.",
+    "llm_authentication": "The model provider refused the agent's credentials. Tell the person to set them right.",
+    "llm_insufficient_credits": "The model provider's account is out of credits. Tell the person.",
+    "llm_empty_response": "The agent's model answered with nothing.",
+    "llm_timeout": "The agent's model did not answer in time.",
+    "llm_error": "The agent's model failed.",
+}
+_ERROR = "The agent failed."
+_KEPT = " The steps before that are kept: call get_history before you send anything again."
+_NOT_KEPT = " The message was not kept; it is safe to send it again."
+
+
+def status_of(draft: Draft) -> Status:
+    """How far a turn is whose stream has been read to its end. Without a sign of an end it is interrupted."""
+    if draft.error_type is not None:
+        return "failed"
+    if draft.stop_reason is None:
+        return "interrupted"
+    if draft.stop_reason == "end_turn" and draft.pending:
+        # Letta Code has seen such runs; they go on only after an answer.
+        return "awaiting_approval"
+    return _STATUSES.get(draft.stop_reason, "failed")
+
+
+def reply_from_draft(
+    draft: Draft,
+    status: Status,
+    *,
+    conversation_id: str,
+    message: str | None = None,
+    approvals: list[Approval] | None = None,
+    detail: Detail = "concise",
+) -> Reply:
+    """The value that a tool returns.
+
+    Args:
+        draft: what was said.
+        status: how far it is.
+        conversation_id: where it was said.
+        message: the message that was sent, where we know it; else what Letta says was heard is shown.
+        approvals: what waits for a person, where it isn't in the draft: the message was refused because of it.
+        detail: "full" adds reasoning, tool uses and usage, and cuts nothing.
+    """
+    text, is_full = draft.text, detail == "full"
+    steps = [_next_step(draft, status, refused=approvals is not None)]
+    if len(text) > TEXT_CHARS and not is_full:
+        steps.append(
+            f"`text` is cut to {TEXT_CHARS} of {len(text)} characters: call wait_for_reply with detail 'full' for all."
+        )
+        text = text[:TEXT_CHARS]
+    return Reply(
+        status=status,
+        text=text,
+        next_step=" ".join(step for step in steps if step) or None,
+        conversation_id=conversation_id,
+        run_id=draft.run_id,
+        in_reply_to=_start_of(message if message is not None else draft.heard),
+        stop_reason=draft.stop_reason,
+        approvals=approvals if approvals is not None else pending_approvals(draft),
+        reasoning=(draft.reasoning or None) if is_full else None,
+        tool_uses=_tool_uses(draft) if is_full else None,
+        usage=_usage(draft) if is_full else None,
+    )
+
+
+def pending_approvals(draft: Draft) -> list[Approval]:
+    """The tool calls in a draft that wait for a person."""
+    return [
+        Approval(tool_call_id=key, tool=call.name, arguments=call.arguments, requested_at=call.requested_at)
+        for key, call in draft.pending.items()
+    ]
+
+
+def _next_step(draft: Draft, status: Status, *, refused: bool) -> str | None:
+    match status:
+        case "completed":
+            return None if draft.text else _SILENT
+        case "running":
+            return _RUNNING
+        case "awaiting_approval":
+            return _NOT_SENT + _AWAITING if refused else _AWAITING
+        case "cancelled":
+            return _CANCELLED
+        case "interrupted":
+            return _INTERRUPTED
+        case "failed":
+            return _why_failed(draft)
+
+
+def _why_failed(draft: Draft) -> str:
+    stop_reason = draft.stop_reason or ""
+    if stop_reason in _STOPS and draft.error_type is None:
+        return _STOPS[stop_reason]
+    why = _ERRORS.get(draft.error_type or "") or _STOPS.get(stop_reason) or _ERROR
+    # Letta stores a step when it is finished; a failure in the first one leaves nothing behind.
+    is_kept = any(call.result is not None for call in draft.calls.values())
+    return why + (_KEPT if is_kept else _NOT_KEPT)
+
+
+def _start_of(message: str | None) -> str | None:
+    if message is None or len(message) <= MESSAGE_CHARS:
+        return message
+    return message[: MESSAGE_CHARS - 1] + "…"
+
+
+def _tool_uses(draft: Draft) -> list[ToolUse]:
+    return [
+        ToolUse(tool=call.name, arguments=call.arguments, status=call.status, result=call.result)
+        for call in draft.calls.values()
+    ]
+
+
+def _usage(draft: Draft) -> Usage | None:
+    if draft.usage is None:
+        return None
+    counted = draft.usage
+    return Usage(
+        prompt_tokens=counted.prompt_tokens,
+        completion_tokens=counted.completion_tokens,
+        total_tokens=counted.total_tokens,
+        steps=counted.steps,
+    )

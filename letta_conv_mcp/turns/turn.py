@@ -1,0 +1,93 @@
+"""One message, and everything that becomes of it until it is settled.
+
+A turn belongs to the server and not to the request that started it: requests come, wait a while for it, and go.
+"""
+
+import anyio
+
+from letta_conv_mcp.errors import LettaFailure
+from letta_conv_mcp.letta.events import Frame
+from letta_conv_mcp.turns.draft import Draft
+from letta_conv_mcp.turns.reply import reply_from_draft
+from letta_conv_mcp.views import Approval, Detail, Reply, Status
+
+
+class Turn:
+    """What one reader writes and any number of waiters read.
+
+    Args:
+        conversation_id: where the message is said.
+        message: the message that we send; None for a run that we only follow.
+        tokens: whether to stream pieces of words, for somebody who watches.
+
+    Attributes:
+        draft: what was said so far.
+        last_news: the event loop's time, in seconds, when the last frame that says something came.
+        is_sending: whether the message's turn has come; False while it waits behind others.
+        over: set when there will be no more news from here, settled or not.
+    """
+
+    def __init__(self, conversation_id: str, message: str | None = None, *, tokens: bool = False) -> None:
+        self.conversation_id = conversation_id
+        self.message = message
+        self.tokens = tokens
+        self.draft = Draft()
+        self.last_news = anyio.current_time()
+        self.is_sending = False
+        self.over = anyio.Event()
+        self._status: Status = "running"
+        self._failure: LettaFailure | None = None
+        self._approvals: list[Approval] | None = None
+        self._news = anyio.Event()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its end is known."""
+        return self._status != "running" or self._failure is not None
+
+    def add(self, frame: Frame) -> None:
+        """Count a frame in, and wake those who watch."""
+        if self.draft.add(frame) and frame.events:
+            self.last_news = anyio.current_time()
+        self.wake()
+
+    def settle(self, status: Status, *, approvals: list[Approval] | None = None) -> None:
+        """End it. `approvals` says that the message was refused because of them."""
+        self._status, self._approvals = status, approvals
+        self.close()
+
+    def fail(self, failure: LettaFailure) -> None:
+        """End it because the message could not be sent."""
+        self._failure = failure
+        self.close()
+
+    def close(self) -> None:
+        """Let the waiters go: there will be no more news from here."""
+        self.over.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Tell those who watch that something changed."""
+        self._news.set()
+        self._news = anyio.Event()
+
+    async def news(self) -> None:
+        """Wait for the next change."""
+        await self._news.wait()
+
+    def reply(self, detail: Detail = "concise") -> Reply:
+        """What was said so far.
+
+        Raises:
+            LettaFailure: the message could not be sent.
+        """
+        if self._failure is not None:
+            raise self._failure
+        return reply_from_draft(
+            self.draft,
+            self._status,
+            conversation_id=self.conversation_id,
+            message=self.message,
+            approvals=self._approvals,
+            detail=detail,
+        )

@@ -1,0 +1,125 @@
+"""What tools and resources return: the output contract that hosts and other programs rely on.
+
+A field is never renamed or removed within a major version. Ids are opaque: backends shape them differently.
+"""
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status: TypeAlias = Literal["running", "completed", "awaiting_approval", "failed", "cancelled", "interrupted"]
+"""How far a reply is. Only `completed` means that Letta said so and `text` is whole."""
+
+Detail: TypeAlias = Literal["concise", "full"]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class View(BaseModel):
+    """A frozen result; fields that only `detail="full"` fills are left out while they are None."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Agent(View):
+    id: str
+    name: str
+    description: str | None = None
+    model: str | None = None
+
+
+class AgentPage(View):
+    agents: list[Agent]
+    next_cursor: str | None = None
+
+
+class Conversation(View):
+    """One isolated message thread on an agent."""
+
+    id: str
+    agent_id: str
+    summary: str | None = None
+    created_at: str | None = None
+    last_message_at: str | None = None
+    in_context_count: int | None = None
+    """Messages in the agent's context window now; None where Letta did not say."""
+    archived: bool | None = Field(default=None, exclude_if=_is_none)
+    description: str | None = Field(default=None, exclude_if=_is_none)
+    model: str | None = Field(default=None, exclude_if=_is_none)
+
+
+class ConversationPage(View):
+    conversations: list[Conversation]
+    next_cursor: str | None = None
+
+
+class Approval(View):
+    """A tool call that the agent may only make when a person allows it."""
+
+    tool_call_id: str
+    tool: str
+    arguments: str
+    """JSON, as the agent wrote it."""
+    requested_at: str | None = None
+
+
+class ConversationDetail(Conversation):
+    agent_name: str | None = None
+    running_run_id: str | None = None
+    approvals: list[Approval]
+
+
+class ToolUse(View):
+    """A tool that the agent ran on its own."""
+
+    tool: str
+    arguments: str
+    status: str | None = None
+    result: str | None = None
+
+
+class Usage(View):
+    """Tokens and steps that a run took."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    steps: int
+
+
+class Reply(View):
+    """What a turn has said so far, and how far it is."""
+
+    status: Status
+    text: str
+    next_step: str | None = None
+    conversation_id: str
+    run_id: str | None = None
+    in_reply_to: str | None = None
+    """The start of the message that this answers, to tell another client's turn from one's own."""
+    stop_reason: str | None = None
+    approvals: list[Approval] = []
+    reasoning: str | None = Field(default=None, exclude_if=_is_none)
+    tool_uses: list[ToolUse] | None = Field(default=None, exclude_if=_is_none)
+    usage: Usage | None = Field(default=None, exclude_if=_is_none)
+
+
+class Message(View):
+    id: str
+    """Shared by the parts of one stored message: its reasoning, its text and its tool calls."""
+    type: str
+    role: str
+    text: str
+    date: str | None = None
+
+
+class MessagePage(View):
+    """Messages from older to newer."""
+
+    conversation_id: str
+    messages: list[Message]
+    older_cursor: str | None = None
+    newer_cursor: str | None = None
+    note: str | None = Field(default=None, exclude_if=_is_none)
