@@ -69,8 +69,10 @@ async def read_history(
             raise UnknownCursor(side, cursor or "")
         return page
 
-    fits = (lambda stored: bool(_of_types(stored, types))) if types else None
-    gathered = await gather(fetch, fits, limit=limit)
+    def fits(stored: Stored) -> bool:
+        return bool(_of_types(stored, types))
+
+    gathered = await gather(fetch, fits if types else None, limit=limit)
     if not gathered.seen:
         # Letta answers for an unknown conversation as for an empty page.
         await letta.conversation(conversation_id)

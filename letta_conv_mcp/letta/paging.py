@@ -75,6 +75,14 @@ def stored_messages(entries: Sequence[Json]) -> list[list[Json]]:
     return [list(parts) for _, parts in groupby(entries, key=lambda entry: entry.get("id"))]
 
 
+def newest_first(entries: Sequence[Json]) -> list[Json]:
+    """Entries that come oldest first, turned round; the parts of one stored message keep their order."""
+    stored = stored_messages(entries)
+    seconds = [second for parts in stored if (second := _second(parts[0])) is not None]
+    is_turned = bool(seconds) and seconds[0] > seconds[-1]
+    return [entry for parts in (stored if is_turned else reversed(stored)) for entry in parts]
+
+
 def _second(message: Json) -> int | None:
     date = text_or_none(message.get("date"))
     if date is None:

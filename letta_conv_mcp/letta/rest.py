@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none
 from letta_conv_mcp.letta.events import Frame
+from letta_conv_mcp.letta.paging import newest_first
 from letta_conv_mcp.letta.port import ConversationQuery, Frames, NewConversation, Order, Run
 from letta_conv_mcp.letta.records import (
     DEFAULT_PREFIX,
@@ -79,11 +80,18 @@ class RestLetta:
     ) -> list[Json]:
         path_id, agent_id = _path_of(conversation_id)
         arguments = _given(agent_id=agent_id, order=order, before=before, after=after, limit=limit)
+        cursor = before or after
+        missing: errors.LettaFailure = errors.ConversationNotFound(conversation_id)
+        if agent_id is not None and cursor is not None:
+            # Only in an agent's own thread does Letta refuse a cursor that it doesn't know.
+            missing = errors.UnknownCursor("before" if before else "after", cursor)
         answer = await self._connection.ask(
             lambda client: client.conversations.messages.with_raw_response.list(path_id, **arguments),
-            self._about(conversation_id),
+            self._question("the request", missing),
         )
-        return objects(answer)
+        entries = objects(answer)
+        # 0.16.8 picks the right part of an agent's own thread, but lists it oldest first whatever the order.
+        return newest_first(entries) if agent_id is not None and order == "desc" else entries
 
     async def pending_approvals(self, conversation_id: str) -> list[Approval]:
         conversation = await self._conversation_json(conversation_id)

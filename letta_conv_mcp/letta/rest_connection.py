@@ -56,6 +56,12 @@ class RestConnection:
             response = await call(client)
             return cast("object", await response.json())
 
+    async def fetch(self, path: str, question: Question) -> object:
+        """The JSON, or else the text, at a path that letta-client has no method for."""
+        client = (await self._connected()).with_options(max_retries=0)
+        with letta_failures(question):
+            return await client.get(path, cast_to=object)
+
     @asynccontextmanager
     async def stream(self, call: Call, question: Question) -> AsyncGenerator[AsyncIterator[Frame]]:
         """The frames that a request is answered with. Made only once; see `letta.port.Frames` for how it ends."""
@@ -88,12 +94,14 @@ class RestConnection:
 
 
 def _new_client(address: str, api_key: SecretStr | None) -> "AsyncLetta":
-    from letta_client import AsyncLetta
+    from letta_client import AsyncLetta, omit
 
-    client = AsyncLetta(base_url=address, api_key="", timeout=READ_SECONDS)
-    # Set afterwards: a missing key would be looked for in the environment, which only `__main__` reads.
-    client.api_key = api_key.get_secret_value() if api_key else None
-    return client
+    if api_key is not None:
+        return AsyncLetta(base_url=address, api_key=api_key.get_secret_value(), timeout=READ_SECONDS)
+    # Empty rather than None, for which letta-client would look into the environment, at every copy anew. The header
+    # it would make of it is not allowed.
+    headers = cast("dict[str, str]", {"Authorization": omit})
+    return AsyncLetta(base_url=address, api_key="", default_headers=headers, timeout=READ_SECONDS)
 
 
 def _stream_timeout() -> Any:

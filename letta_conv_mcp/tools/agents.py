@@ -7,6 +7,7 @@ from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.errors import AgentAmbiguous, AgentNeeded, AgentNotFound, UnknownCursor
+from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.tools.arguments import Cursor, Limit
 from letta_conv_mcp.views import Agent, AgentPage
 from letta_conv_mcp.walk import gather
@@ -52,10 +53,15 @@ async def resolve_agent(app: App, agent: str | None) -> Agent:
     wanted = agent or app.settings.agent_id
     if wanted is None:
         raise AgentNeeded
+    return await find_agent(app.letta, wanted)
+
+
+async def find_agent(letta: Letta, wanted: str) -> Agent:
+    """The agent with this id or, failing that, with this exact name. Raises as `resolve_agent` does."""
     try:
-        return await app.letta.agent(wanted)
+        return await letta.agent(wanted)
     except AgentNotFound:
-        namesakes = await app.letta.agents(name=wanted, limit=10)
+        namesakes = await letta.agents(name=wanted, limit=10)
     if len(namesakes) > 1:
         raise AgentAmbiguous(wanted, [agent.id for agent in namesakes])
     if not namesakes:

@@ -17,6 +17,14 @@ HEARTBEAT_SECONDS = 10.0
 LINE_CHARS = 200
 """Claude Code cuts a progress message here."""
 
+QUEUED = "waiting for the message before this one"
+SENDING = "sending the message"
+ARRIVED = "the agent has the message"
+THINKING = "thinking …"
+CALLING = "calling"
+CALLED = "called"
+ASKING = "asking to run"
+
 
 async def relay_progress(turn: Turn, report: Callable[[float, float | None, str | None], Awaitable[None]]) -> None:
     """Report a turn's progress until cancelled. There is no total: nobody knows how long an agent takes.
@@ -36,26 +44,29 @@ async def relay_progress(turn: Turn, report: Callable[[float, float | None, str 
 
 def progress_line(turn: Turn) -> str:
     """What the agent says or does now, in one line."""
-    if not turn.is_sending and turn.message is not None:
-        return "waiting for the message before this one"
     draft = turn.draft
     match draft.last:
         case Spoke():
             return _tail(draft.text)
         case Thought():
-            return _tail(f"thinking … {draft.reasoning}", head="thinking … ")
+            return THINKING
         case CalledTool(tool_call_id=key):
-            return f"calling {draft.calls[key].name}"
+            return f"{CALLING} {draft.calls[key].name}"
         case AskedApproval(tool_call_id=key):
-            return f"asking to run {draft.calls[key].name}"
+            return f"{ASKING} {draft.calls[key].name}"
         case ToolReturned(tool_call_id=key):
-            return f"{draft.calls[key].name or 'a tool'} returned"
+            return f"{CALLED} {draft.calls[key].name}"
+        case _ if turn.message is not None and not turn.is_sending:
+            return QUEUED
         case _:
-            return "the agent has the message" if draft.run_id else "sending the message"
+            return ARRIVED if draft.run_id else SENDING
 
 
-def _tail(text: str, *, head: str = "") -> str:
+def is_deed(line: str) -> bool:
+    """Whether a progress line tells what the agent does rather than what it says."""
+    return line.startswith((QUEUED, SENDING, ARRIVED, THINKING, CALLING, CALLED, ASKING))
+
+
+def _tail(text: str) -> str:
     line = " ".join(text.split())
-    if len(line) <= LINE_CHARS:
-        return line
-    return head + "…" + line[-(LINE_CHARS - len(head) - 1) :]
+    return line if len(line) <= LINE_CHARS else "…" + line[-(LINE_CHARS - 1) :]
