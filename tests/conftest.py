@@ -9,12 +9,11 @@ from mcp import Client
 
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
+from tests.contract.scenario import PASSWORD
 from tests.fake import FakeLetta
 from tests.fake.seed import TOOLS as FAKE_TOOLS
 from tests.stack import NO_REDIS, OPEN, Running, Variant, open_stack
 from tests.stack.seed import TOOLS, make_agent
-
-PASSWORD = "open sesame"
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class RestLetta:
         return [agent_from_json(agent) for agent in answer]
 
     async def agent(self, agent_id: str) -> Agent:
-        return agent_from_json(await self._agent_json(agent_id))
+        return agent_from_json(await self._agent_json(agent_id, errors.AgentNotFound(agent_id)))
 
     async def conversations(
         self, query: ConversationQuery, *, after: str | None = None, limit: int
@@ -179,14 +179,15 @@ class RestLetta:
     async def aclose(self) -> None:
         await self._connection.aclose()
 
-    async def _agent_json(self, agent_id: str) -> Json:
-        question = self._question("the agent id", errors.AgentNotFound(agent_id))
+    async def _agent_json(self, agent_id: str, missing: errors.LettaFailure) -> Json:
+        question = self._question("the agent id", missing)
         return await self._one(lambda client: client.agents.with_raw_response.retrieve(agent_id), question)
 
     async def _conversation_json(self, conversation_id: str) -> Json:
         path_id, agent_id = _path_of(conversation_id)
         if agent_id is not None:
-            return default_conversation_json(await self._agent_json(agent_id))
+            missing = errors.ConversationNotFound(conversation_id)
+            return default_conversation_json(await self._agent_json(agent_id, missing))
         return await self._one(
             lambda client: client.conversations.with_raw_response.retrieve(path_id), self._about(conversation_id)
         )

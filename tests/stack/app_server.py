@@ -1,0 +1,64 @@
+"""A real Letta App Server, for tests of how it is recognised. Fetched once (76 MB), as `install` fetches the rest."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from tests.stack.errors import StackError
+from tests.stack.folders import LOCKS, being_built, home, key_of, only_one
+from tests.stack.install import run_quietly, uv
+from tests.stack.progress import tell
+
+LOCK = LOCKS / "app_server.lock"
+QUIET = {
+    "LETTA_CODE_TELEM": "0",
+    "DO_NOT_TRACK": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "LETTA_DISABLE_MODS": "1",
+    "LETTA_DISABLE_CRON_SCHEDULER": "1",
+}
+
+
+@contextmanager
+def open_app_server(folder: Path, *, token: str | None = None) -> Generator[str]:
+    """The ws:// address of an App Server that keeps everything in an empty folder; with a token it is guarded."""
+    folders = {"HOME": str(folder), "LETTA_LOCAL_BACKEND_DIR": str(folder / "store")}
+    command = [str(_installed()), "--backend", "local", "server", "--listen", "ws://127.0.0.1:0"]
+    if token is not None:
+        command += ["--ws-auth", "capability-token", "--ws-token-sha256", sha256(token.encode()).hexdigest()]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={"PATH": os.environ.get("PATH", os.defpath), **QUIET, **folders},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield _address(process)
+        finally:
+            process.terminate()
+
+
+def _address(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Listening on "):
+            return line.removeprefix("Listening on ").strip()
+    raise StackError("The App Server ended before it listened.")
+
+
+def _installed() -> Path:
+    with only_one("app-server"):
+        target = home() / f"app-server-{key_of(LOCK)}"
+        if not target.exists():
+            tell("installing the Letta App Server (76 MB, once)")
+            with being_built(target) as building:
+                run_quietly([uv(), "venv", "--quiet", "--relocatable", "--python", sys.executable, building / "venv"])
+                into = ["--python", building / "venv/bin/python", "--require-hashes", "--requirement", LOCK]
+                run_quietly([uv(), "pip", "install", "--quiet", *into])
+        return target / "venv/bin/letta"

@@ -1,0 +1,94 @@
+"""The sentences of everything that can go wrong."""
+
+import inspect
+
+import pytest
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.errors import LettaFailure
+
+ADDRESS = "http://127.0.0.1:8283"
+SENTENCES: list[tuple[LettaFailure, str]] = [
+    (errors.NotConfigured(), "in the `env` of this server's entry in the host's configuration."),
+    (errors.AgentNotFound("Ada"), "Call list_agents for the ids and names you can use."),
+    (errors.AgentAmbiguous("Ada", ["agent-1", "agent-2"]), "Use one of their ids: agent-1, agent-2."),
+    (errors.AgentNeeded(), "Call list_agents to choose one."),
+    (errors.ConversationNotFound("conv-1"), "Call list_conversations for the ids you can use."),
+    (errors.RunNotFound("conv-1"), "Call get_history to see what was said there."),
+    (errors.RunNotFound("conv-1", "run-1"), "Call get_history to see what was said there."),
+    (errors.UnknownCursor("before", "x"), "Leave it out to start again."),
+    (errors.InvalidArguments("send_message", ["message is missing"]), "Correct the arguments and call it again."),
+    (errors.NotAllowed(ADDRESS, has_key=True), "trying again before that can't help."),
+    (errors.NotAllowed(ADDRESS, has_key=False), "trying again before that can't help."),
+    (errors.ConversationBusy("conv-1", "run-1"), "call wait_for_reply, then send it again."),
+    (errors.ConversationBusy("conv-1", None), "call wait_for_reply, then send it again."),
+    (errors.RequestRejected("the model", 400), "the same call will fail again, so change its arguments."),
+    (errors.RateLimited(7.4), "it is safe to try again in 7 seconds."),
+    (errors.RateLimited(0), "it is safe to try again in 0 seconds."),
+    (errors.RateLimited(None), "it is safe to try again in a minute."),
+    (errors.OutOfCredits(), "tell the person, since trying again can't help until that is settled."),
+    (errors.LettaUnavailable(ADDRESS, "can't be reached"), "Nothing was changed; it is safe to try again."),
+    (
+        errors.OutcomeUnknown(ADDRESS, "dropped the connection", "call get_history"),
+        "call get_history before trying again.",
+    ),
+    (errors.NotLetta(ADDRESS), "(`letta-conv-mcp doctor` tells what is there); trying again can't help."),
+    (errors.AppServerAddress(ADDRESS), "or to leave it out and set LETTA_API_KEY for Letta Cloud."),
+]
+
+
+@pytest.mark.parametrize(("failure", "ending"), SENTENCES, ids=lambda value: type(value).__name__)
+def test_a_failure_says_what_happened_and_ends_with_the_next_step(failure: LettaFailure, ending: str) -> None:
+    """Ours: what happened, with the value; then the next move, and whether trying again is safe."""
+    text = str(failure)
+
+    assert text.endswith(ending)
+    assert len(text) > len(ending) + 10
+    assert "None" not in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(("failure", "ending"), SENTENCES, ids=lambda value: type(value).__name__)
+def test_a_failure_can_be_read_from_a_tool_and_from_a_resource(failure: LettaFailure, ending: str) -> None:
+    """The MCP SDK hides the text of any other exception."""
+    assert isinstance(failure, ToolError)
+    assert isinstance(failure, ResourceError)
+
+
+def test_every_failure_is_among_these() -> None:
+    """Ours: a house rule that can be walked."""
+    declared = {
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, LettaFailure) and kind is not LettaFailure
+    }
+
+    assert {type(failure) for failure, _ in SENTENCES} == declared
+
+
+def test_only_what_a_resource_names_can_be_a_resource_not_found() -> None:
+    """The MCP SDK answers these with the code for a missing resource."""
+    missing = {type(failure) for failure, _ in SENTENCES if isinstance(failure, ResourceNotFoundError)}
+
+    assert missing == {errors.AgentNotFound, errors.ConversationNotFound, errors.RunNotFound}
+
+
+def test_the_value_that_was_given_stands_in_the_sentence() -> None:
+    assert str(errors.ConversationNotFound("conv-1")) == (
+        "No conversation 'conv-1'. Call list_conversations for the ids you can use."
+    )
+    assert str(errors.ConversationBusy("conv-1", "run-1")) == (
+        "'conv-1' is busy with another client's message (run run-1). Yours was not sent: call wait_for_reply, "
+        "then send it again."
+    )
+    assert str(errors.RunNotFound("conv-1", "run-1")) == (
+        "No run 'run-1' in 'conv-1'. Call get_history to see what was said there."
+    )
+
+
+def test_a_wrong_key_and_a_missing_key_are_told_apart() -> None:
+    wrong, missing = (str(errors.NotAllowed(ADDRESS, has_key=has_key)) for has_key in (True, False))
+
+    assert "refused the key in LETTA_API_KEY" in wrong
+    assert "LETTA_API_KEY is not set" in missing

@@ -1,0 +1,249 @@
+"""What a host is told while an agent works, and how often. Time is virtual here: nothing waits."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from letta_conv_mcp.letta.events import (
+    AskedApproval,
+    CalledTool,
+    Counted,
+    Event,
+    Failed,
+    Frame,
+    Heard,
+    Spoke,
+    Stopped,
+    Thought,
+    ToolReturned,
+)
+from letta_conv_mcp.tools.progress import (
+    HEARTBEAT_SECONDS,
+    LINE_CHARS,
+    PAUSE_SECONDS,
+    is_deed,
+    progress_line,
+    relay_progress,
+)
+from letta_conv_mcp.turns.turn import Turn
+from tests.unit.virtual_time import virtual_loop
+
+pytestmark = pytest.mark.anyio
+
+WORDS = Spoke("a", "It is fifty.")
+CALL = CalledTool("call_1", "add_up", "{}")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": virtual_loop}
+
+
+def turn_with(*events: Event) -> Turn:
+    turn = Turn("conv-1", "hello")
+    turn.is_sending = True
+    for event in events:
+        turn.add(Frame("run-1", None, (event,)))
+    return turn
+
+
+async def watched(turn: Turn, happens: Callable[[], Any], seconds: float) -> list[tuple[float, float, str]]:
+    """The time, the number and the line of each report, while something happens to a turn."""
+    reports: list[tuple[float, float, str]] = []
+    begin = anyio.current_time()
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        assert total is None
+        assert message is not None
+        reports.append((anyio.current_time() - begin, progress, message))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(relay_progress, turn, report)
+        group.start_soon(happens)
+        await anyio.sleep(seconds)
+        group.cancel_scope.cancel()
+    return reports
+
+
+async def nothing() -> None:
+    """A silence."""
+
+
+def gaps_of(reports: list[tuple[float, float, str]]) -> list[float]:
+    return [later - earlier for (earlier, _, _), (later, _, _) in pairwise(reports)]
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([Thought("hm")], "thinking …"),
+        ([WORDS], "It is fifty."),
+        ([Spoke("a", "one"), Spoke("b", "two")], "one two"),
+        ([Spoke("a", "several\n\n  lines\tof text")], "several lines of text"),
+        ([CALL], "calling add_up"),
+        ([CALL, CalledTool("call_1", "", '{"a": 1}')], "calling add_up"),
+        ([CALL, ToolReturned("call_1", "success", "5")], "called add_up"),
+        ([CALL, ToolReturned("call_1", "error", "boom")], "called add_up"),
+        ([AskedApproval("call_1", "drop", "{}", None)], "asking to run drop"),
+        ([WORDS, CALL], "calling add_up"),
+        ([CALL, WORDS], "It is fifty."),
+        ([WORDS, Stopped("end_turn"), Counted(1, 1, 2, 1)], "It is fifty."),
+        ([Heard("hello")], "the agent has the message"),
+        ([Failed("llm_error")], "the agent has the message"),
+    ],
+)
+async def test_a_line_tells_what_the_agent_says_or_does_now(events: list[Event], line: str) -> None:
+    """Ours: a host shows the message of a progress notification in one line."""
+    assert progress_line(turn_with(*events)) == line
+
+
+async def test_a_line_before_any_word_tells_how_far_the_message_is() -> None:
+    queued, sending, arrived = Turn("conv-1", "hello"), turn_with(), turn_with()
+    arrived.add(Frame("run-1", 1))
+
+    assert [progress_line(turn) for turn in (queued, sending, arrived)] == [
+        "waiting for the message before this one",
+        "sending the message",
+        "the agent has the message",
+    ]
+
+
+async def test_a_turn_that_is_only_followed_is_never_said_to_wait() -> None:
+    turn = Turn("conv-1")
+    turn.draft.run_id = "run-1"
+
+    assert progress_line(turn) == "the agent has the message"
+
+
+async def test_a_tool_whose_name_is_unknown_is_still_a_tool() -> None:
+    """Letta: after an approval the answering run holds the tool's return and no call."""
+    assert progress_line(turn_with(ToolReturned("call_1", "success", "5"))) != "called "
+
+
+@pytest.mark.parametrize("chars", [LINE_CHARS - 1, LINE_CHARS, LINE_CHARS + 1, 5_000])
+async def test_a_long_text_shows_its_end(chars: int) -> None:
+    """Claude Code cuts a progress message at 200 characters, from the right."""
+    text = ("0123456789" * 500)[:chars]
+
+    line = progress_line(turn_with(Spoke("a", text)))
+
+    assert line == (text if chars <= LINE_CHARS else "…" + text[-(LINE_CHARS - 1) :])
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(Spoke, st.sampled_from("ab"), st.text(max_size=150)),
+            st.builds(Thought, st.text(max_size=20)),
+            st.builds(CalledTool, st.sampled_from("xy"), st.just("add_up"), st.text(max_size=20)),
+        ),
+        max_size=8,
+    )
+)
+def test_a_line_is_one_line_of_two_hundred_characters_at_most(events: list[Event]) -> None:
+    async def line_of_turn() -> str:
+        return progress_line(turn_with(*events))
+
+    line = anyio.run(line_of_turn)
+
+    assert len(line) <= LINE_CHARS
+    assert len(line.splitlines()) <= 1
+
+
+async def test_deeds_are_told_from_words() -> None:
+    turns = [Turn("conv-1", "hello"), turn_with(), turn_with(Thought("hm")), turn_with(CALL)]
+
+    assert [is_deed(progress_line(turn)) for turn in turns] == [True] * 4
+    assert not is_deed(progress_line(turn_with(WORDS)))
+    assert not is_deed(progress_line(turn_with(Spoke("a", "x" * 300))))
+
+
+async def test_progress_is_told_four_times_a_second_at_most() -> None:
+    """Ours: an agent streams a hundred pieces a second."""
+    turn = turn_with()
+
+    async def talk() -> None:
+        for number in range(500):
+            turn.add(Frame("run-1", None, (Spoke("a", f"{number} "),)))
+            await anyio.sleep(0.01)
+
+    reports = await watched(turn, talk, 5)
+
+    assert min(gaps_of(reports)) >= PAUSE_SECONDS - 1e-6
+    assert 19 <= len(reports) <= 21
+
+
+async def test_a_silence_is_broken_by_a_sign_of_life_every_ten_seconds() -> None:
+    """Ours: some hosts restart their time-out with each notification."""
+    reports = await watched(turn_with(WORDS), nothing, 65)
+
+    times = [0.0, *(time for time, _, _ in reports)]
+    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_SECONDS + 1e-6
+    assert len(reports) == 6
+
+
+async def test_numbers_rise_with_each_report_and_there_is_no_total() -> None:
+    """MCP: progress must increase with each notification."""
+    turn = turn_with()
+
+    async def talk() -> None:
+        for _ in range(30):
+            turn.add(Frame("run-1", None, (WORDS,)))
+            await anyio.sleep(1.7)
+
+    numbers = [number for _, number, _ in await watched(turn, talk, 60)]
+
+    assert len(numbers) > 25
+    assert numbers == sorted(set(numbers))
+
+
+async def test_something_that_happens_is_told_at_once() -> None:
+    turn = turn_with()
+
+    async def speak_late() -> None:
+        await anyio.sleep(3)
+        turn.add(Frame("run-1", None, (WORDS,)))
+
+    reports = await watched(turn, speak_late, 5)
+
+    assert [(round(time, 3), line) for time, _, line in reports] == [(3.0, "It is fifty.")]
+
+
+async def test_something_that_happens_right_after_a_report_is_told_after_the_pause() -> None:
+    """Ours: the last words before an agent falls silent are not held back until the next sign of life."""
+    turn = turn_with()
+
+    async def speak_twice() -> None:
+        await anyio.sleep(1)
+        turn.add(Frame("run-1", None, (Spoke("a", "One moment"),)))
+        await anyio.sleep(PAUSE_SECONDS / 2)
+        turn.add(Frame("run-1", None, (Spoke("a", " please."),)))
+
+    reports = await watched(turn, speak_twice, 5)
+
+    assert [(round(time, 3), line) for time, _, line in reports] == [
+        (1.0, "One moment"),
+        (1.0 + PAUSE_SECONDS, "One moment please."),
+    ]
+
+
+async def test_the_relay_ends_with_its_turn() -> None:
+    turn = turn_with(WORDS)
+    lines: list[str | None] = []
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        lines.append(message)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(relay_progress, turn, report)
+        await anyio.sleep(1)
+        turn.settle("completed")
+        with anyio.fail_after(PAUSE_SECONDS * 2):
+            await turn.over.wait()
+
+    assert lines in ([], ["It is fifty."])

@@ -1,0 +1,353 @@
+"""Reading a conversation page by page: every message once, either way in time.
+
+The Letta behind it is `thread_letta`, whose cursors behave as measured on the real one.
+"""
+
+from collections.abc import Awaitable, Callable
+from math import ceil
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from letta_conv_mcp.errors import ConversationNotFound, InvalidArguments, UnknownCursor
+from letta_conv_mcp.history import MESSAGE_CHARS, PAGE_CHARS, SHORTEST_CUT, read_history
+from letta_conv_mcp.letta.paging import cursor_at
+from letta_conv_mcp.views import Message, MessagePage
+from tests.fake.state import StoredMessage, Thread
+from tests.unit.thread_letta import CONV, TYPES, ThreadLetta, plain_thread, stored, thread_of, threads
+
+LIMITS = st.integers(1, 30)
+MANY_PAGES = 200
+"""A walk that takes more is one that goes round in circles."""
+
+
+def run(work: Callable[[], Awaitable[Any]]) -> Any:
+    return anyio.run(work)
+
+
+def read(letta: ThreadLetta, **arguments: Any) -> MessagePage:
+    return run(lambda: read_history(letta.letta, CONV, **arguments))
+
+
+def said_in(thread: Thread, types: frozenset[str] | None = None) -> list[tuple[str, str, str]]:
+    """What tells the entries of a conversation apart, oldest first."""
+    return [
+        (entry["id"], entry["message_type"], entry["content"])
+        for message in thread.messages
+        for entry in message.entries
+        if types is None or entry["message_type"] in types
+    ]
+
+
+def shown_on(page: MessagePage) -> list[tuple[str, str, str]]:
+    return [(message.id, message.type, message.text) for message in page.messages]
+
+
+def walk_back(letta: ThreadLetta, start: str | None = None, **arguments: Any) -> list[MessagePage]:
+    """The pages from a place to the oldest message, newest page first."""
+    pages: list[MessagePage] = []
+    cursor = start
+    while not pages or cursor is not None:
+        pages.append(read(letta, before=cursor, **arguments))
+        cursor = pages[-1].older_cursor
+        assert len(pages) < MANY_PAGES
+    return pages
+
+
+def walk_forward(letta: ThreadLetta, start: str, **arguments: Any) -> list[MessagePage]:
+    """The pages from a place to the newest message, oldest page first."""
+    pages: list[MessagePage] = []
+    cursor: str | None = start
+    while cursor is not None:
+        pages.append(read(letta, after=cursor, **arguments))
+        cursor = pages[-1].newer_cursor
+        assert len(pages) < MANY_PAGES
+    return pages
+
+
+def shown_in_order(pages: list[MessagePage]) -> list[tuple[str, str, str]]:
+    return [entry for page in pages for entry in shown_on(page)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(threads(), LIMITS)
+def test_walking_back_shows_every_entry_once_and_in_order(thread: Thread, limit: int) -> None:
+    """Ours: any number of messages, entries and seconds, with any page size."""
+    letta = ThreadLetta(thread)
+
+    pages = walk_back(letta, limit=limit)
+
+    assert shown_in_order(pages[::-1]) == said_in(thread)
+    assert all(len({message.id for message in page.messages}) <= limit for page in pages)
+
+
+@settings(max_examples=200, deadline=None)
+@given(threads(), LIMITS)
+def test_walking_back_asks_letta_no_oftener_than_there_are_pages(thread: Thread, limit: int) -> None:
+    """Ours: a budget of one request a page, and one more."""
+    letta = ThreadLetta(thread)
+
+    walk_back(letta, limit=limit)
+
+    assert letta.requests <= ceil(len(thread.messages) / limit) + 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(threads(), LIMITS, LIMITS, st.data())
+def test_walking_forward_from_any_page_shows_the_rest_once_and_in_order(
+    thread: Thread, back: int, limit: int, data: st.DataObject
+) -> None:
+    """Ours: the page after a page starts right behind it."""
+    letta = ThreadLetta(thread)
+    pages = [page for page in walk_back(letta, limit=back) if page.newer_cursor]
+    if not pages:
+        return
+    page = data.draw(st.sampled_from(pages))
+
+    rest = walk_forward(letta, page.newer_cursor or "", limit=limit)
+
+    last = said_in(thread).index(shown_on(page)[-1])
+    assert shown_in_order(rest) == said_in(thread)[last + 1 :]
+
+
+@settings(max_examples=150, deadline=None)
+@given(threads(), LIMITS, LIMITS, st.data())
+def test_turning_back_from_any_page_of_a_walk_forward_shows_all_that_is_older(
+    thread: Thread, limit: int, back: int, data: st.DataObject
+) -> None:
+    letta = ThreadLetta(thread)
+    if not thread.messages:
+        return
+    pages = [page for page in walk_forward(letta, thread.messages[0].id, limit=limit) if page.older_cursor]
+    if not pages:
+        return
+    page = data.draw(st.sampled_from(pages))
+
+    older = walk_back(letta, page.older_cursor, limit=back)
+
+    first = said_in(thread).index(shown_on(page)[0])
+    assert shown_in_order(older[::-1]) == said_in(thread)[:first]
+
+
+@settings(max_examples=200, deadline=None)
+@given(threads(), LIMITS, st.frozensets(st.sampled_from(TYPES), min_size=1))
+def test_a_walk_with_a_filter_shows_exactly_the_wanted_entries(
+    thread: Thread, limit: int, types: frozenset[str]
+) -> None:
+    """Letta filters after it has counted the limit; ours looks further."""
+    pages = walk_back(ThreadLetta(thread), limit=limit, types=types)
+
+    assert shown_in_order(pages[::-1]) == said_in(thread, types)
+
+
+def test_a_filter_that_fits_next_to_nothing_goes_on_from_where_it_stopped_looking() -> None:
+    """Ours: one call makes at most ten requests, and a page may be empty before the end."""
+    rare = stored(0, 0, ["system_message"])
+    thread = thread_of([rare, *(stored(number, number, ["user_message"]) for number in range(1, 1_500))])
+    letta = ThreadLetta(thread)
+
+    pages = walk_back(letta, limit=5, types=frozenset({"system_message"}))
+
+    assert [shown_on(page) for page in pages] == [[], [("message-0", "system_message", "0.0")]]
+    assert letta.requests <= 16
+
+
+@settings(max_examples=150, deadline=None)
+@given(threads(), LIMITS, st.data())
+def test_the_id_of_a_message_is_as_good_as_a_cursor(thread: Thread, limit: int, data: st.DataObject) -> None:
+    """Ours: a model that has seen an id may go on from it."""
+    if not thread.messages:
+        return
+    letta = ThreadLetta(thread)
+    place = data.draw(st.integers(0, len(thread.messages) - 1))
+    start = thread.messages[place].id
+
+    older = walk_back(letta, start, limit=limit)
+    newer = walk_forward(letta, start, limit=limit)
+
+    assert shown_in_order(older[::-1]) == said_in(thread_of(thread.messages[:place]))
+    assert shown_in_order(newer) == said_in(thread_of(thread.messages[place + 1 :]))
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("per_second", [1, 100])
+@pytest.mark.parametrize("limit", [1, 3, 100])
+@pytest.mark.parametrize("cursor", ["junk", "message-99", "conv-1", "default", "9"])
+def test_an_unknown_id_is_an_error_and_not_the_first_page(side: str, per_second: int, limit: int, cursor: str) -> None:
+    """Letta answers an unknown cursor with the first page, and a walk that trusts it never ends."""
+    letta = ThreadLetta(plain_thread(10, per_second=per_second))
+
+    with pytest.raises(UnknownCursor) as caught:
+        read(letta, limit=limit, **{side: cursor})
+
+    assert str(caught.value) == f"The cursor {side}={cursor!r} is not from this list. Leave it out to start again."
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_cursor_of_another_conversation_is_an_error_without_a_request(side: str) -> None:
+    """Letta ignores it; the cursor's own mark shows it."""
+    letta = ThreadLetta(plain_thread(10))
+
+    with pytest.raises(UnknownCursor):
+        read(letta, **{side: cursor_at("conv-2", letta.thread.messages[5].entries[0])})
+
+    assert letta.requests == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["before", "after"]), st.integers(0, 100), st.characters(codec="ascii"))
+def test_a_cursor_with_one_letter_changed_is_an_error_or_the_same_place(side: str, place: int, letter: str) -> None:
+    letta = ThreadLetta(plain_thread(10))
+    cursor = cursor_at(CONV, letta.thread.messages[5].entries[0])
+    place %= len(cursor)
+    right = read(letta, limit=3, **{side: cursor})
+
+    try:
+        page = read(letta, limit=3, **{side: cursor[:place] + letter + cursor[place + 1 :]})
+    except UnknownCursor:
+        return
+
+    assert page == right
+
+
+@settings(max_examples=200, deadline=None)
+@given(threads(distinct_seconds=True), st.sampled_from(["before", "after"]), LIMITS, st.data())
+def test_a_cursor_whose_message_has_gone_is_an_error_or_still_the_right_place(
+    thread: Thread, side: str, limit: int, data: st.DataObject
+) -> None:
+    """Ours: the cursor's date shows that Letta ignored it; only at the very end is its place known without it."""
+    if not thread.messages:
+        return
+    place = data.draw(st.integers(0, len(thread.messages) - 1))
+    cursor = cursor_at(CONV, thread.messages[place].entries[0])
+    left, right = thread.messages[:place], thread.messages[place + 1 :]
+
+    try:
+        page = read(ThreadLetta(thread_of(left + right)), limit=limit, **{side: cursor})
+    except UnknownCursor:
+        return
+
+    wanted = left[-limit:] if side == "before" else right[:limit]
+    assert shown_on(page) == said_in(thread_of(wanted))
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_walk_from_a_message_that_has_gone_ends_within_a_crowded_second_too(limit: int) -> None:
+    """Letta's dates are whole seconds, so that there a date alone can't show an ignored cursor."""
+    thread = plain_thread(10, per_second=100)
+    cursor = cursor_at(CONV, thread.messages[5].entries[0])
+    rest = thread_of(thread.messages[:5] + thread.messages[6:])
+
+    pages = walk_back(ThreadLetta(rest), cursor, limit=limit)
+
+    assert len(pages) <= ceil(len(rest.messages) / limit)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 20])
+def test_a_compacted_conversation_can_be_walked_back_to_its_beginning(limit: int) -> None:
+    """Letta sorts a compaction's summary before the older messages, and dates it when it was made."""
+    system, *rest = [stored(number, number, ["user_message"]) for number in range(8)]
+    summary = stored(99, 3600, ["user_message"])
+    thread = thread_of([system, summary, *rest])
+
+    pages = walk_back(ThreadLetta(thread), limit=limit)
+
+    assert shown_in_order(pages[::-1]) == said_in(thread)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 20])
+def test_a_compacted_conversation_can_be_walked_forward_from_its_summary(limit: int) -> None:
+    """Letta sorts a compaction's summary before the older messages, and dates it when it was made."""
+    summary = stored(99, 3600, ["user_message"])
+    thread = thread_of([summary, *(stored(number, number, ["user_message"]) for number in range(8))])
+
+    pages = walk_forward(ThreadLetta(thread), cursor_at(CONV, summary.entries[0]), limit=limit)
+
+    assert shown_in_order(pages) == said_in(thread)[1:]
+
+
+def test_a_page_has_a_cursor_for_each_side_that_may_hold_more() -> None:
+    """Ours: None means that there is nothing more that way, or nothing newer yet."""
+    letta = ThreadLetta(plain_thread(6))
+
+    newest, middle, oldest = walk_back(letta, limit=2)
+
+    assert [(page.older_cursor is not None, page.newer_cursor is not None) for page in (newest, middle, oldest)] == [
+        (True, False),
+        (True, True),
+        (False, True),
+    ]
+
+
+def test_a_page_that_holds_all_there_is_has_no_cursors() -> None:
+    letta = ThreadLetta(plain_thread(3))
+
+    assert read(letta, limit=3) == MessagePage(
+        conversation_id=CONV,
+        messages=[
+            Message(
+                id=f"message-{number}",
+                type=TYPES[number % 2],
+                role=("user", "assistant")[number % 2],
+                text=f"{number}.0",
+                date=f"2026-11-22T12:00:0{number}+00:00",
+            )
+            for number in range(3)
+        ],
+    )
+
+
+def test_an_empty_conversation_is_an_empty_page() -> None:
+    assert read(ThreadLetta(Thread())) == MessagePage(conversation_id=CONV, messages=[])
+
+
+@pytest.mark.parametrize("arguments", [{}, {"before": "message-1"}, {"after": "message-1"}])
+def test_an_unknown_conversation_is_an_error_and_not_an_empty_page(arguments: dict[str, str]) -> None:
+    """Letta answers for it with an empty list."""
+    letta = ThreadLetta(plain_thread(3), known=set())
+
+    with pytest.raises(ConversationNotFound):
+        read(letta, **arguments)
+
+
+def test_both_cursors_at_once_are_refused() -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        read(ThreadLetta(plain_thread(3)), before="message-1", after="message-1")
+
+    assert "give either before or after, not both" in str(caught.value)
+
+
+@pytest.mark.parametrize("chars", [MESSAGE_CHARS, MESSAGE_CHARS + 1])
+def test_a_long_text_is_cut_and_the_page_says_how_to_get_it_whole(chars: int) -> None:
+    letta = ThreadLetta(thread_of([long_message(0, chars)]))
+
+    page, whole = read(letta), read(letta, whole=True)
+
+    is_cut = chars > MESSAGE_CHARS
+    assert [message.text for message in whole.messages] == ["x" * chars]
+    assert [message.text for message in page.messages] == [
+        "x" * MESSAGE_CHARS + (f"… [cut: {MESSAGE_CHARS} of {chars} characters]" if is_cut else "")
+    ]
+    assert whole.note is None
+    assert (page.note is not None) is is_cut
+    assert not is_cut or "detail 'full'" in str(page.note)
+
+
+@pytest.mark.parametrize("count", [10, 20, 60])
+def test_the_texts_of_a_crowded_page_share_its_room(count: int) -> None:
+    """Ours: a default result stays under about 8,000 tokens."""
+    letta = ThreadLetta(thread_of(long_message(number, 5_000) for number in range(count)))
+
+    page = read(letta, limit=count)
+
+    room = max(SHORTEST_CUT, min(MESSAGE_CHARS, PAGE_CHARS // count))
+    assert {message.text for message in page.messages} == {"x" * room + f"… [cut: {room} of 5000 characters]"}
+
+
+def long_message(number: int, chars: int) -> StoredMessage:
+    message = stored(number, number, ["user_message"])
+    message.entries[0]["content"] = "x" * chars
+    return message

@@ -1,0 +1,183 @@
+"""Settings from an environment and flags."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from letta_conv_mcp.errors import SettingsError
+from letta_conv_mcp.settings import CLOUD_ADDRESS, MAX_WAIT_SECONDS, Settings, settings_from_env
+
+KEY = "sk-let-0123456789"
+VARIABLES = {
+    "base_url": "LETTA_BASE_URL",
+    "agent_id": "LETTA_AGENT_ID",
+    "wait_seconds": "LETTA_CONV_WAIT_SECONDS",
+    "log_level": "LETTA_CONV_LOG_LEVEL",
+}
+BAD_VALUES = [
+    ("base_url", "localhost:8283"),
+    ("base_url", "letta"),
+    ("base_url", "ftp://letta.example"),
+    ("base_url", "http://"),
+    ("base_url", "http://letta.example?x=1"),
+    ("base_url", "http://letta.example#x"),
+    ("base_url", "http://me:hunter2@letta.example"),
+    ("base_url", "http://[::1"),
+    ("base_url", "http://letta.example:eighty"),
+    ("base_url", "ws://127.0.0.1:4500"),
+    ("base_url", "wss://letta.example"),
+    ("wait_seconds", "soon"),
+    ("wait_seconds", "-1"),
+    ("wait_seconds", str(MAX_WAIT_SECONDS + 1)),
+    ("wait_seconds", "nan"),
+    ("wait_seconds", "inf"),
+    ("log_level", "LOUD"),
+    ("log_level", "CRITICAL"),
+]
+
+
+def sentence_of(environment: dict[str, str], **flags: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        settings_from_env(environment, **flags)
+    return str(caught.value)
+
+
+def test_every_variable_has_its_field() -> None:
+    environment = {
+        "LETTA_API_KEY": KEY,
+        "LETTA_BASE_URL": "http://127.0.0.1:8283",
+        "LETTA_AGENT_ID": "Ada",
+        "LETTA_CONV_WAIT_SECONDS": "7.5",
+        "LETTA_CONV_LOG_LEVEL": "debug",
+        "LETTA_CONV_UNHEARD_OF": "x",
+        "PATH": "/bin",
+    }
+
+    assert settings_from_env(environment) == Settings(
+        api_key=SecretStr(KEY), base_url="http://127.0.0.1:8283", agent_id="Ada", wait_seconds=7.5, log_level="DEBUG"
+    )
+
+
+def test_every_flag_has_its_field_and_wins_over_its_variable() -> None:
+    environment = {
+        "LETTA_BASE_URL": "http://other.example",
+        "LETTA_AGENT_ID": "other",
+        "LETTA_CONV_WAIT_SECONDS": "99",
+        "LETTA_CONV_LOG_LEVEL": "ERROR",
+    }
+    flags = {"base_url": "http://127.0.0.1:8283", "agent_id": "Ada", "wait_seconds": "7.5", "log_level": "info"}
+
+    assert settings_from_env(environment, **flags) == Settings(
+        base_url="http://127.0.0.1:8283", agent_id="Ada", wait_seconds=7.5, log_level="INFO"
+    )
+
+
+def test_a_good_flag_wins_over_a_bad_variable() -> None:
+    """Ours: what isn't used isn't looked at."""
+    environment = {"LETTA_BASE_URL": "nonsense", "LETTA_CONV_WAIT_SECONDS": "soon", "LETTA_CONV_LOG_LEVEL": "LOUD"}
+    flags = {"base_url": "http://letta.example", "wait_seconds": "1", "log_level": "ERROR"}
+
+    assert settings_from_env(environment, **flags) == Settings(
+        base_url="http://letta.example", wait_seconds=1, log_level="ERROR"
+    )
+
+
+def test_a_flag_that_is_none_leaves_its_variable_alone() -> None:
+    assert settings_from_env({"LETTA_AGENT_ID": "Ada"}, agent_id=None) == Settings(agent_id="Ada")
+
+
+@pytest.mark.parametrize("environment", [{}, dict.fromkeys(("LETTA_API_KEY", *VARIABLES.values()), " ")])
+def test_nothing_set_and_everything_empty_give_the_defaults(environment: dict[str, str]) -> None:
+    """Ours: hosts pass on empty values for what their users left out."""
+    assert settings_from_env(environment) == Settings()
+
+
+def test_a_key_alone_means_letta_cloud() -> None:
+    assert settings_from_env({"LETTA_API_KEY": KEY}) == Settings(api_key=SecretStr(KEY), base_url=CLOUD_ADDRESS)
+
+
+def test_a_key_with_an_address_is_for_that_address() -> None:
+    settings = settings_from_env({"LETTA_API_KEY": f" {KEY}\n", "LETTA_BASE_URL": "http://letta.example"})
+
+    assert settings == Settings(api_key=SecretStr(KEY), base_url="http://letta.example")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://letta.example/base",
+        "http://letta.example/base/",
+        "http://letta.example/base//",
+        "http://letta.example/base/v1",
+        "http://letta.example/base/v1/",
+        "  http://letta.example/base/v1/  ",
+    ],
+)
+def test_an_address_may_end_as_the_api_does(address: str) -> None:
+    """letta-client adds /v1 to each path."""
+    assert settings_from_env({"LETTA_BASE_URL": address}).base_url == "http://letta.example/base"
+
+
+@pytest.mark.parametrize("address", ["http://letta.example/v12", "https://letta.example:8283", "http://[::1]:8283"])
+def test_an_address_that_only_looks_like_it_stays_as_it_is(address: str) -> None:
+    assert settings_from_env({"LETTA_BASE_URL": address}).base_url == address
+
+
+@pytest.mark.parametrize(("field", "value"), BAD_VALUES)
+def test_a_bad_value_names_its_variable_or_its_flag_and_never_shows_the_key(field: str, value: str) -> None:
+    """Ours: secrets appear in no error."""
+    variable, flag = VARIABLES[field], f"--{field.replace('_', '-')}"
+
+    by_variable = sentence_of({"LETTA_API_KEY": KEY, variable: value})
+    by_flag = sentence_of({"LETTA_API_KEY": KEY}, **{field: value})
+
+    assert by_variable.startswith(variable)
+    assert by_flag.startswith(flag)
+    assert KEY not in by_variable + by_flag
+    assert "hunter2" not in by_variable + by_flag
+
+
+@pytest.mark.parametrize("key", [f"{KEY}é", f"{KEY} x", f"{KEY}\nx", f"{KEY}\x00", f"“{KEY}”"])
+def test_a_key_that_was_pasted_badly_is_refused_without_being_shown(key: str) -> None:
+    """Ours: an HTTP header can't hold it, and an error of the HTTP library would show it."""
+    assert sentence_of({"LETTA_API_KEY": key}) == "LETTA_API_KEY holds a character that no key has; paste it again."
+
+
+def test_a_password_in_an_address_without_a_scheme_is_not_shown_either() -> None:
+    """Ours: secrets appear in no error."""
+    assert "hunter2" not in sentence_of({"LETTA_BASE_URL": "me:hunter2@letta.example:8283"})
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_the_address_of_an_app_server_is_recognised_by_its_scheme(scheme: str) -> None:
+    """Letta: an App Server speaks a WebSocket protocol."""
+    assert sentence_of({"LETTA_BASE_URL": f"{scheme}://127.0.0.1:4500"}) == (
+        f"LETTA_BASE_URL is the address of a Letta App Server ({scheme}://), which this version can't use yet. "
+        "Give the http or https address of a Letta REST server, or set LETTA_API_KEY alone for Letta Cloud."
+    )
+
+
+@given(st.text(max_size=30))
+def test_any_address_is_either_taken_or_refused_in_our_words(value: str) -> None:
+    """Ours: no flag or variable ends the program with a traceback."""
+    try:
+        settings = settings_from_env({}, base_url=f"http://{value}")
+    except SettingsError as error:
+        assert str(error).startswith("--base-url")
+    else:
+        assert settings.base_url is not None
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("0.5", 0.5), (str(MAX_WAIT_SECONDS), MAX_WAIT_SECONDS)])
+def test_a_wait_may_be_anything_from_nothing_to_an_hour(value: str, seconds: float) -> None:
+    assert settings_from_env({"LETTA_CONV_WAIT_SECONDS": value}).wait_seconds == seconds
+
+
+def test_settings_can_be_shown_without_showing_the_key() -> None:
+    """Ours: secrets appear in no repr."""
+    settings = settings_from_env({"LETTA_API_KEY": KEY})
+
+    assert KEY not in repr(settings) + str(settings)
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == KEY
