@@ -3,17 +3,55 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check lock clean
+.PHONY: install demo test check snapshots picture bench lock clean
 
 install: $(VENV)/installed
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Without --no-emit-index-url and --no-header the lock would record a registry host and the command line.
+# On the Letta that is configured or, without one, on a real Letta server that is fetched once and run meanwhile.
+demo: install
+	@if [ -n "$$LETTA_API_KEY$$LETTA_BASE_URL" ]; then \
+	    $(BIN)/letta-conv-mcp demo; \
+	else \
+	    $(BIN)/python -m tests.stack run --agent Ada $(BIN)/letta-conv-mcp demo; \
+	fi
+
+test: install
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# Format, lint and types.
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+
+# Accept a changed tool surface and README tables.
+snapshots: install
+	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/contract/test_surface.py tests/contract/test_readme.py
+
+# The picture in the README, made from the demo.
+picture: install
+	$(BIN)/python -m tests.stack run --agent Ada $(BIN)/python docs/record_demo.py
+
+bench: install
+	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.surface
+	$(BIN)/python -m bench.send
+	$(BIN)/python -m bench.first_progress
+	$(BIN)/python -m bench.history
+
+# Without these options the lock would record a registry host and the command line.
 lock: install
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) dist .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis

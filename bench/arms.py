@@ -32,6 +32,11 @@ async def new_conversation(plain: AsyncLetta, place: Place) -> str:
     return (await plain.conversations.create(agent_id=place.agent_id)).id
 
 
+def options_of(*, watched: bool) -> dict[str, bool]:
+    """What our server asks Letta for, as letta-client's arguments; `fairness` holds the two to each other."""
+    return {"background": True, "include_pings": True, "stream_tokens": watched}
+
+
 async def through_us(host: Client, plain: AsyncLetta, place: Place, *, watched: bool) -> Arm:
     """send_message; a host that watches gives a progress callback, and gets tokens."""
     conversation_id = await new_conversation(plain, place)
@@ -66,15 +71,23 @@ async def by_letta_client(plain: AsyncLetta, place: Place, **options: bool) -> A
 
 
 async def interleaved(arms: Mapping[str, Arm], runs: int) -> list[Row]:
-    """Milliseconds of each arm; they take turns, and who goes first changes."""
+    """Milliseconds of each arm. They take turns, and over the rounds each follows each other one as often."""
     samples: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(-WARM_UPS, runs):
-        for name in arms if number % 2 else reversed(arms):
+        for name in _order(list(arms), number):
             started = perf_counter()
             await arms[name]()
             if number >= 0:
                 samples[name].append((perf_counter() - started) * 1000)
     return [Row(name, values) for name, values in samples.items()]
+
+
+def _order(names: list[str], number: int) -> list[str]:
+    """Forwards in one round and backwards in the next, each time beginning with another one."""
+    rounds, backwards = divmod(number, 2)
+    first = rounds % len(names)
+    turned = names[first:] + names[:first]
+    return turned[::-1] if backwards else turned
 
 
 async def _unread(progress: float, total: float | None, message: str | None) -> None:

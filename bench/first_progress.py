@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from letta_client import AsyncLetta
+from mcp import Client
+
 from bench.arms import new_conversation, open_plain
-from bench.hosts import Place, host_on_stdio
+from bench.hosts import Place, call, host_on_stdio
 from bench.report import Row
 from tests.fake import FakeLetta, Fault
 
@@ -40,10 +43,46 @@ async def measure_first_progress(runs: int) -> list[Row]:
         async with host_on_stdio(place.base_url) as host, open_plain(place) as plain:
             ours, theirs = [await new_conversation(plain, place) for _ in range(2)]
             for number in range(-WARM_UPS, runs):
-                arrived = await _first_progress(letta, host, ours, f"ours{number}", departed)
+                hold = f"hold{number}"
+                seconds = await _until_told(letta, departed, host, ours, f"ours-{hold}")
+                plain_seconds = await _until_read(letta, departed, plain, theirs, f"theirs-{hold}")
                 if number >= 0:
-                    told.append((arrived - departed.departures[-1]) * 1000)
-                arrived = await _first_chunk(letta, plain, theirs, f"theirs{number}")
-                if number >= 0:
-                    read.append((arrived - departed.departures[-1]) * 1000)
+                    told.append(seconds * 1000)
+                    read.append(plain_seconds * 1000)
     return [Row("first progress at the host", told), Row("first chunk at AsyncLetta", read)]
+
+
+async def _until_told(
+    letta: FakeLetta, departed: NoteDeparture, host: Client, conversation_id: str, hold: str
+) -> float:
+    """Seconds until a watching host is told anything. What it was told before Letta's first event doesn't count."""
+    seen, arrivals = len(departed.departures), list[float]()
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total, message
+        now = perf_counter()
+        if len(departed.departures) > seen and not arrivals:
+            arrivals.append(now)
+            letta.release(hold)
+
+    message = {"conversation_id": conversation_id, "message": f"#hold {hold} hello"}
+    await call(host, "send_message", message, progress_callback=note)
+    return arrivals[0] - departed.departures[seen]
+
+
+async def _until_read(
+    letta: FakeLetta, departed: NoteDeparture, plain: AsyncLetta, conversation_id: str, hold: str
+) -> float:
+    """Seconds until letta-client gives out the first chunk of the same send."""
+    seen, arrivals = len(departed.departures), list[float]()
+    stream = await plain.conversations.messages.create(
+        conversation_id,
+        messages=[{"role": "user", "content": f"#hold {hold} hello"}],
+        background=True,
+        stream_tokens=True,
+        include_pings=True,
+    )
+    async for _ in stream:
+        arrivals.append(perf_counter())
+        letta.release(hold)
+    return arrivals[0] - departed.departures[seen]

@@ -55,8 +55,8 @@ def host_on_stdio(base_url: str) -> Client:
 
 
 def host_in_memory(base_url: str) -> Client:
-    """A host with our server in this process."""
-    return Client(build_server(Settings(base_url=base_url)))
+    """A host with our server in this process. Only in the older era does its progress token reach the server."""
+    return Client(build_server(Settings(base_url=base_url)), mode="legacy")
 
 
 async def call(host: Client, tool: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:

@@ -60,9 +60,7 @@ def open_server(module: str, *flags: str, stderr: IO[bytes] | int = subprocess.D
     """A server process, started with the same interpreter and environment whichever module it is."""
     command = [sys.executable, *flags, "-m", module]
     environment = {"PATH": "/usr/bin:/bin", "LETTA_BASE_URL": NOWHERE}
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment)
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("The server process has no pipes.")
     with process.stdin, process.stdout:

@@ -21,8 +21,9 @@ ENVELOPE = {
 class Host:
     """What a host does: it writes frames and reads frames, and keeps every byte of stdout."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", *, answers_within: float = ANSWERS_WITHIN) -> None:
         self.process = process
+        self._answers_within = answers_within
         self.stdout = b""
         self._unread = b""
         self._id = 0
@@ -69,7 +70,7 @@ class Host:
 
     def _line(self) -> bytes:
         assert self.process.stdout is not None
-        deadline = time.monotonic() + ANSWERS_WITHIN
+        deadline = time.monotonic() + self._answers_within
         while b"\n" not in self._unread:
             readable, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             assert readable, "The server did not answer in time."

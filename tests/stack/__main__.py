@@ -9,6 +9,7 @@ import sys
 from tests.stack.errors import StackError
 from tests.stack.progress import tell
 from tests.stack.running import Running, down, open_stack, status, up
+from tests.stack.seed import agent_named
 from tests.stack.variants import OPEN, Variant
 
 
@@ -26,7 +27,7 @@ def main() -> int:
             case "status":
                 return _status()
             case _:
-                return _run(_variant(arguments), arguments.command)
+                return _run(_variant(arguments), arguments.command, arguments.agent)
     except StackError as error:
         tell(str(error))
         return 1
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     ending.add_argument("--open", action="store_true", help="the one with Redis and without a password")
     actions.add_parser("status", help="what runs; the exit status is 1 when no Letta does")
     running = actions.add_parser("run", parents=[variant], help="run a command with LETTA_BASE_URL of a running stack")
+    running.add_argument("--agent", metavar="NAME", help="see that an agent of this name is there, as LETTA_AGENT_ID")
     running.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND …")
     return parser
 
@@ -75,12 +77,15 @@ def _say(line: str) -> None:
     _ = sys.stdout.write(f"{line}\n")
 
 
-def _run(variant: Variant, command: list[str]) -> int:
+def _run(variant: Variant, command: list[str], agent: str | None) -> int:
     if not command:
         raise StackError("run needs a command.")
     with open_stack(variant) as running:
+        environment = _environment(running)
+        if agent is not None:
+            environment["LETTA_AGENT_ID"] = agent_named(running, agent)
         try:
-            status = subprocess.run(command, env=_environment(running), check=False).returncode
+            status = subprocess.run(command, env=environment, check=False).returncode
         except OSError as error:
             raise StackError(f"{command[0]!r} can't be run: {error.strerror}.") from error
     return status if status >= 0 else 128 - status

@@ -91,6 +91,13 @@ def make_agent(
     return agent["id"]
 
 
+def agent_named(stack: Running, name: str) -> str:
+    """The id of the agent of this name, made when it is missing."""
+    with _client(stack) as client:
+        found = client.get("/v1/agents/", params={"name": name}).raise_for_status().json()
+    return found[0]["id"] if found else make_agent(stack, name)
+
+
 def make_conversation(stack: Running, agent_id: str, *, summary: str | None = None) -> str:
     """An empty conversation of the agent; its id."""
     with _client(stack) as client:

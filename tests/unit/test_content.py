@@ -25,19 +25,19 @@ JSON_VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        ([CALL, RETURN], [CALL, RETURN]),
-        (CALL, [CALL]),
-        ([CALL, None, "words", 3, [RETURN]], [CALL]),
-        ({}, [{}]),
-        ([], []),
-        (None, []),
-        ("words", []),
-        (3, []),
-    ],
-)
+FOUND: list[tuple[object, list[object]]] = [
+    ([CALL, RETURN], [CALL, RETURN]),
+    (CALL, [CALL]),
+    ([CALL, None, "words", 3, [RETURN]], [CALL]),
+    ({}, [{}]),
+    ([], []),
+    (None, []),
+    ("words", []),
+    (3, []),
+]
+
+
+@pytest.mark.parametrize(("value", "found"), FOUND)
 def test_objects_are_found_in_a_list_alone_or_nowhere(value: object, found: list[object]) -> None:
     """Letta: one field is a list on one server and one object on another."""
     assert objects(value) == found

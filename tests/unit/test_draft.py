@@ -1,5 +1,6 @@
 """Frames folded into a draft: however they are cut, repeated or mixed with what we don't know."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def reply_of(draft: Draft) -> Reply:
 
 def pieces_of(text: str, cuts: list[int]) -> list[str]:
     edges = [0, *sorted(cuts), len(text)]
-    return [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(edges)]
 
 
 @st.composite

@@ -17,7 +17,7 @@ from letta_conv_mcp.history import MESSAGE_CHARS, PAGE_CHARS, SHORTEST_CUT, read
 from letta_conv_mcp.letta.paging import cursor_at
 from letta_conv_mcp.views import Message, MessagePage
 from tests.fake.state import StoredMessage, Thread
-from tests.unit.thread_letta import CONV, TYPES, ThreadLetta, plain_thread, stored, thread_of, threads
+from tests.unit.thread_letta import CONV, TYPES, ThreadLetta, compacted, plain_thread, stored, thread_of, threads
 
 LIMITS = st.integers(1, 30)
 MANY_PAGES = 200
@@ -246,27 +246,25 @@ def test_a_walk_from_a_message_that_has_gone_ends_within_a_crowded_second_too(li
     assert len(pages) <= ceil(len(rest.messages) / limit)
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 4, 20])
-def test_a_compacted_conversation_can_be_walked_back_to_its_beginning(limit: int) -> None:
-    """Letta sorts a compaction's summary before the older messages, and dates it when it was made."""
-    system, *rest = [stored(number, number, ["user_message"]) for number in range(8)]
-    summary = stored(99, 3600, ["user_message"])
-    thread = thread_of([system, summary, *rest])
+@pytest.mark.parametrize("kept", [0, 6])
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 20])
+def test_a_walk_back_through_a_compacted_conversation_shows_every_entry_once(kept: int, limit: int) -> None:
+    """Letta numbers messages anew when it compacts: dates no longer rise along the list, and places are shared."""
+    letta = compacted(kept=kept)
 
-    pages = walk_back(ThreadLetta(thread), limit=limit)
+    pages = walk_back(letta, limit=limit)
 
-    assert shown_in_order(pages[::-1]) == said_in(thread)
+    assert sorted(shown_in_order(pages)) == sorted(said_in(letta.thread))
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 4, 20])
-def test_a_compacted_conversation_can_be_walked_forward_from_its_summary(limit: int) -> None:
-    """Letta sorts a compaction's summary before the older messages, and dates it when it was made."""
-    summary = stored(99, 3600, ["user_message"])
-    thread = thread_of([summary, *(stored(number, number, ["user_message"]) for number in range(8))])
+@pytest.mark.parametrize("kept", [0, 6])
+def test_the_newest_page_of_a_compacted_conversation_holds_what_was_said_last(kept: int) -> None:
+    """Letta lists what is said after a compaction among the old messages, where few were kept."""
+    letta = compacted(kept=kept)
 
-    pages = walk_forward(ThreadLetta(thread), cursor_at(CONV, summary.entries[0]), limit=limit)
+    page = read(letta, limit=2)
 
-    assert shown_in_order(pages) == said_in(thread)[1:]
+    assert shown_on(page) == said_in(letta.thread)[-2:]
 
 
 def test_a_page_has_a_cursor_for_each_side_that_may_hold_more() -> None:

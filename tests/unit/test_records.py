@@ -57,7 +57,7 @@ def test_a_conversation_of_an_old_server_leaves_unknown_fields_unset() -> None:
 
 
 def test_a_conversation_of_letta_cloud_shows_all_its_fields() -> None:
-    new = {
+    new: dict[str, Any] = {
         "id": "conv-1",
         "agent_id": "agent-1",
         "summary": None,

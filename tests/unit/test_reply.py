@@ -27,6 +27,7 @@ STOP_REASONS = [
     "requires_approval",
     "context_window_overflow_in_system_prompt",
 ]
+FAILURES = [reason for reason in STOP_REASONS if status_of(Draft(stop_reason=reason)) == "failed"]
 ERROR_TYPES = [
     "llm_error",
     "llm_rate_limit",
@@ -170,9 +171,7 @@ def test_a_cancelled_run_that_finished_a_step_is_not_called_safe_to_repeat() -> 
     assert "get_history" in next_step
 
 
-@pytest.mark.parametrize(
-    "stop_reason", [reason for reason in STOP_REASONS if status_of(Draft(stop_reason=reason)) == "failed"]
-)
+@pytest.mark.parametrize("stop_reason", FAILURES)
 @pytest.mark.parametrize("error_type", [None, *ERROR_TYPES])
 @pytest.mark.parametrize("result", [None, "5"])
 def test_every_failure_says_what_to_do_and_does_not_contradict_itself(

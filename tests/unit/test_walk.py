@@ -39,16 +39,16 @@ def is_even(number: int) -> bool:
     return number % 2 == 0
 
 
-@pytest.mark.parametrize(
-    ("count", "gathered"),
-    [
-        (0, Gathered([], [], more=False)),
-        (2, Gathered([0, 1], [0, 1], more=False)),
-        (3, Gathered([0, 1, 2], [0, 1, 2], more=False)),
-        (4, Gathered([0, 1, 2], [0, 1, 2], more=True)),
-        (9, Gathered([0, 1, 2], [0, 1, 2], more=True)),
-    ],
-)
+PAGES: list[tuple[int, Gathered[int]]] = [
+    (0, Gathered([], [], more=False)),
+    (2, Gathered([0, 1], [0, 1], more=False)),
+    (3, Gathered([0, 1, 2], [0, 1, 2], more=False)),
+    (4, Gathered([0, 1, 2], [0, 1, 2], more=True)),
+    (9, Gathered([0, 1, 2], [0, 1, 2], more=True)),
+]
+
+
+@pytest.mark.parametrize(("count", "gathered"), PAGES)
 def test_without_a_filter_one_request_for_one_more_tells_whether_there_is_more(
     count: int, gathered: Gathered[int]
 ) -> None:

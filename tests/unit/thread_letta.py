@@ -27,6 +27,8 @@ class ThreadLetta:
     """Answers for `CONV` as Letta does, and counts how often it was asked."""
 
     thread: Thread
+    positions: dict[str, int] = field(default_factory=dict[str, int])
+    """Where each message stands, in a compacted conversation: Letta numbers them anew there, and two share a place."""
     requests: int = 0
     known: set[str] = field(default_factory=lambda: {CONV})
 
@@ -36,7 +38,8 @@ class ThreadLetta:
         self.requests += 1
         # Letta answers for an unknown conversation as for an empty one.
         thread = self.thread if conversation_id in self.known else Thread()
-        return entries_of(page_of_messages(thread, Cursor(order, limit, after, before)))
+        cursor = Cursor(order, limit, after, before)
+        return entries_of(self._page_by_position(cursor) if self.positions else page_of_messages(thread, cursor))
 
     async def conversation(self, conversation_id: str) -> Conversation:
         if conversation_id not in self.known:
@@ -47,6 +50,16 @@ class ThreadLetta:
     def letta(self) -> Letta:
         """Itself, as the port: the rest of the port is not asked for here."""
         return cast("Letta", self)
+
+    def _page_by_position(self, cursor: Cursor) -> list[StoredMessage]:
+        # Measured on 0.16.8: ordered by position alone, and a cursor leaves out all that share its message's place.
+        found = self.thread.messages
+        if cursor.after in self.positions:
+            found = [message for message in found if self.positions[message.id] > self.positions[cursor.after]]
+        if cursor.before in self.positions:
+            found = [message for message in found if self.positions[message.id] < self.positions[cursor.before]]
+        sign = 1 if cursor.is_ascending else -1
+        return sorted(found, key=lambda message: sign * self.positions[message.id])[: cursor.limit]
 
 
 def stored(number: int, second: int, types: Sequence[str]) -> StoredMessage:
@@ -76,6 +89,20 @@ def thread_of(messages: Iterable[StoredMessage]) -> Thread:
 def plain_thread(count: int, *, per_second: int = 1) -> Thread:
     """Stored messages of one entry each, some of them within each second."""
     return thread_of(stored(number, number // per_second, [TYPES[number % 2]]) for number in range(count))
+
+
+def compacted(*, kept: int) -> ThreadLetta:
+    """A conversation of ten messages that was compacted, and then talked in once more.
+
+    What stays in context is numbered anew from 0: the system message, the summary, the messages kept. What was put
+    out of context keeps its old place.
+    """
+    messages = [stored(number, number, ["user_message"]) for number in range(10)]
+    positions = {message.id: place for place, message in enumerate(messages)}
+    summary, said, answered = (stored(number, number * 10, ["user_message"]) for number in (10, 11, 12))
+    in_context = [messages[0], summary, *messages[len(messages) - kept :]]
+    positions.update({message.id: place for place, message in enumerate([*in_context, said, answered])})
+    return ThreadLetta(thread_of([*messages, summary, said, answered]), positions)
 
 
 @st.composite

@@ -1,0 +1,137 @@
+"""Imports run one way, and the heavy ones happen late."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import letta_conv_mcp
+
+PACKAGE = Path(letta_conv_mcp.__file__).parent
+ORDER: list[set[str]] = [
+    {"errors"},
+    {"views", "settings", "walk"},
+    {"letta.content"},
+    {"letta.events", "letta.paging", "letta.records", "transcript"},
+    {"letta.port", "letta.rest_failures"},
+    {"letta.rest_connection"},
+    {"letta.rest", "letta.rest_probe", "history"},
+    {"turns.draft"},
+    {"turns.reply"},
+    {"turns.turn", "turns.recover"},
+    {"turns.reader"},
+    {"turns.hub"},
+    {"app"},
+    {"tools.arguments", "tools.render", "tools.progress", "tools.offered"},
+    {"tools.agents"},
+    {"tools.conversations", "tools.messages"},
+    {"tools", "resources"},
+    {"server"},
+    {"cli.typewriter", "cli.doctor", "transports.stdio"},
+    {"cli.demo"},
+    {"__main__"},
+]
+"""From the ground up; a module imports only what stands above it in this list, never its neighbours."""
+NO_CODE = {"", "letta", "turns", "cli", "transports"}
+PURE = {
+    "letta.content",
+    "letta.events",
+    "letta.paging",
+    "letta.records",
+    "turns.draft",
+    "turns.reply",
+    "views",
+    "transcript",
+}
+CLIENT_MODULES = {"letta.rest_failures", "letta.rest_connection"}
+
+
+@cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    """Every module's name within the package, and its code."""
+    return tuple(_modules())
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours(tree: ast.AST) -> set[str]:
+    """The modules of the package that a module imports."""
+    known = {name for name, _ in modules()}
+    found = {
+        name.removeprefix("letta_conv_mcp").lstrip(".") for name in imports(tree) if name.startswith("letta_conv_mcp")
+    }
+    return found & (known - NO_CODE)
+
+
+def test_every_module_has_its_place() -> None:
+    placed = set[str]().union(*ORDER)
+
+    assert {name for name, _ in modules()} - NO_CODE == placed
+
+
+def test_a_module_imports_only_what_lies_below_it() -> None:
+    height = {name: level for level, names in enumerate(ORDER) for name in names}
+    upward = {
+        (name, imported)
+        for name, tree in modules()
+        if name not in NO_CODE
+        for imported in ours(tree)
+        if height[imported] >= height[name]
+    }
+
+    assert upward == set()
+
+
+def test_only_the_rest_modules_name_letta_client() -> None:
+    namers = {name for name, tree in modules() if any(found.split(".")[0] == "letta_client" for found in imports(tree))}
+
+    assert namers == CLIENT_MODULES
+
+
+def test_nothing_of_letta_and_of_turns_names_mcp() -> None:
+    for name, tree in modules():
+        if name.startswith(("letta.", "turns.")):
+            assert not [found for found in imports(tree) if found.split(".")[0] in ("mcp", "mcp_types")], name
+
+
+def test_pure_modules_do_no_io() -> None:
+    for name, tree in modules():
+        if name in PURE:
+            outside = {found.split(".")[0] for found in imports(tree)} & {"anyio", "asyncio", "httpx", "os", "mcp"}
+            assert not outside, name
+            assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)], name
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    readers = {
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "argv")
+    }
+
+    # The demo passes the environment on to the process that it starts.
+    assert readers == {"__main__", "cli.demo"}
+
+
+def test_building_a_server_imports_no_letta_client() -> None:
+    """Ours: it takes half a second, and hosts wait for the start."""
+    program = "import sys, letta_conv_mcp as l; l.build_server(l.Settings(base_url='http://x')); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert not {name.partition(".")[0] for name in done.stdout.split()} & {"letta_client", "httpx"}

@@ -1,0 +1,125 @@
+"""The README is true: its tables come from the code, and what it tells people to run was run."""
+
+import json
+import os
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.__main__ import EPILOG
+from letta_conv_mcp.errors import SettingsError
+from letta_conv_mcp.settings import Settings, settings_from_env
+from letta_conv_mcp.tools import CATALOG, offered_tools
+from letta_conv_mcp.turns import reply
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+MARKED = re.compile(r"(<!-- tools: .*? -->\n).*?(<!-- /tools -->)", re.DOTALL)
+RUNS = {
+    "claude mcp add letta --env LETTA_API_KEY=YOUR_KEY -- uvx letta-conv-mcp": "test_install_the_package_starts",
+    "make demo": "by hand and by test_cli.test_the_demo_plays_the_whole_tour",
+    "make test": "by .ci/run",
+}
+"""Every command of the README, and who runs it."""
+
+
+def readme() -> str:
+    return README.read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", readme(), re.DOTALL)
+
+
+def tool_table() -> str:
+    """The table of tools, made from the catalog."""
+    lines = ["| Tool | Does | Changes something |", "| --- | --- | --- |"]
+    for entry, tool in zip(CATALOG, offered_tools(), strict=True):
+        sentence = tool.description.split(".")[0]
+        changes = "no" if entry.annotations.read_only_hint else "yes"
+        lines.append(f"| `{tool.name}` | {sentence} | {changes} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_of_tools_is_the_codes() -> None:
+    written = MARKED.sub(lambda found: found[1] + tool_table() + found[2], readme())
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        README.write_text(written, encoding="utf-8")
+
+    assert readme() == written
+
+
+def test_every_setting_is_in_the_table_and_in_the_help() -> None:
+    rows = re.findall(r"^\| `(LETTA_\w+)` \| (?:`(--[a-z-]+)`)?.*\| (.*) \|$", readme(), re.MULTILINE)
+
+    flags = {name: flag for name, flag, _ in rows}
+    settable = {field.name for field in fields(Settings)}
+    assert {flag.removeprefix("--").replace("-", "_") for flag in flags.values() if flag} == settable - {"api_key"}
+    assert all(name in EPILOG for name in flags)
+    defaults = {name: default for name, _, default in rows}
+    assert float(defaults["LETTA_CONV_WAIT_SECONDS"]) == Settings.wait_seconds
+    assert defaults["LETTA_CONV_LOG_LEVEL"] == Settings.log_level
+
+
+def configured_servers() -> list[dict[str, Any]]:
+    """The server entries of every configuration that the README and the example file show."""
+    files = [json.loads(block) for block in blocks("json")]
+    files.append(json.loads((ROOT / "claude_desktop_config.example.json").read_text(encoding="utf-8")))
+    entries = [(file.get("mcpServers") or file["servers"])["letta"] for file in files]
+    return [*entries, *(tomllib.loads(block)["mcp_servers"]["letta"] for block in blocks("toml"))]
+
+
+def test_every_configuration_starts_the_same_command_with_an_explicit_key() -> None:
+    """HOSTS: some hosts pass nothing of the shell's environment on."""
+    servers = configured_servers()
+
+    assert len(servers) == 5
+    for server in servers:
+        assert (server["command"], server["args"]) == ("uvx", ["letta-conv-mcp"])
+        assert list(server["env"]) == ["LETTA_API_KEY"]
+
+
+def test_a_key_that_was_not_filled_in_is_noticed_at_once() -> None:
+    with pytest.raises(SettingsError, match="LETTA_API_KEY holds a character that no key has"):
+        settings_from_env({"LETTA_API_KEY": "paste your key here"})
+
+
+def test_every_command_is_one_that_somebody_runs() -> None:
+    commands = [line for block in blocks("sh") for line in block.splitlines() if line]
+
+    assert sorted(commands) == sorted(RUNS)
+
+
+def test_the_troubleshooting_sentences_are_the_ones_that_tools_say() -> None:
+    table = readme().partition("## Troubleshooting")[2].partition("## Develop")[0]
+    quoted = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    said = [
+        str(errors.NotConfigured()),
+        str(errors.NotAllowed("http://x", has_key=True)),
+        str(errors.LettaUnavailable("http://x", "can't be reached")),
+        str(errors.NotLetta("http://x")),
+        str(errors.AppServerAddress("http://x")),
+        str(errors.ConversationBusy("conv-1", None)),
+        *(value for name, value in vars(reply).items() if name.startswith("_") and isinstance(value, str)),
+    ]
+
+    assert len(quoted) == 9
+    for sentence in quoted:
+        # A full stop stands for the rest of the sentence, an ellipsis for what differs.
+        parts = [part.strip() for part in sentence.rstrip(".").split("…") if part.strip()]
+        assert any(all(part in text for part in parts) for text in said), sentence
+
+
+def test_the_picture_shows_the_demo_as_it_is_now() -> None:
+    """It is made by `make picture` from a real run."""
+    picture = (ROOT / "docs" / "demo.svg").read_text(encoding="utf-8").replace("&#160;", " ")
+
+    assert (ROOT / "docs/demo.svg").name in readme()
+    for words in ("> create_conversation: Demo: Bo", "You said: Hello! My name is Bo", "You have not told me anything"):
+        assert words.replace(">", "&gt;") in picture or words in picture, words
