@@ -1,7 +1,7 @@
 """What we rely on letta-client 1.12 to do, pinned: an update that changes it fails here and not in somebody's chat."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import letta_client
@@ -220,8 +220,7 @@ async def test_an_error_event_raises_a_status_error_with_status_200(fake: FakeLe
             await types_until_the_end(stream)
 
     assert caught.value.status_code == 200
-    assert isinstance(caught.value.body, dict)
-    assert caught.value.body["message_type"] == "error_message"
+    assert cast("dict[str, object]", caught.value.body)["message_type"] == "error_message"
 
 
 @pytest.mark.parametrize("fault", [Answer(500, {}), Answer(409, {}), Answer(429, {}, {"retry-after": "0"}), Close()])

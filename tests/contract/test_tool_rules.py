@@ -1,7 +1,7 @@
 """House rules that every tool keeps, walked over the catalog. Budgets are bytes of compact JSON."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -102,9 +102,9 @@ def test_the_instructions_fit_where_hosts_cut_them() -> None:
 def leaves(value: object) -> list[str]:
     """Every value in a result, as a reader would have to find it in the text."""
     if isinstance(value, dict):
-        return [leaf for item in value.values() for leaf in leaves(item)]
+        return [leaf for item in cast("dict[str, object]", value).values() for leaf in leaves(item)]
     if isinstance(value, list):
-        return [leaf for item in value for leaf in leaves(item)]
+        return [leaf for item in cast("list[object]", value) for leaf in leaves(item)]
     if value is None:
         return []
     return [str(value).lower() if isinstance(value, bool) else str(value)]

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 ANSWERS_WITHIN = 20.0
-ENVELOPE = {
+ENVELOPE: dict[str, Any] = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
 }
@@ -92,18 +92,17 @@ class Host:
 
 
 @contextmanager
-def started(base_url: str | None, *arguments: str, **popen: Any) -> Iterator[Host]:
+def started(base_url: str | None, *arguments: str, stdin: Any = subprocess.PIPE) -> Generator[Host]:
     """Our server, started as a host's configuration starts it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LETTA_")}
     if base_url is not None:
         environment["LETTA_BASE_URL"] = base_url
     process = subprocess.Popen(
         [sys.executable, "-m", "letta_conv_mcp", *arguments],
-        stdin=popen.pop("stdin", subprocess.PIPE),
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
-        **popen,
     )
     with Host(process) as host:
         yield host

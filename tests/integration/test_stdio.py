@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_progress_rides_on_its_request(place: Place) -> None:
         asked = host.send(
             "tools/call", {"name": "send_message", "arguments": arguments, "_meta": {"progressToken": "p1"}}
         )
-        frames: list[dict[str, object]] = []
+        frames: list[dict[str, Any]] = []
         for frame in host.frames():
             frames.append(frame)
             if frame.get("id") == asked:
@@ -74,7 +75,7 @@ def test_progress_rides_on_its_request(place: Place) -> None:
 
         params = [frame["params"] for frame in frames if frame.get("method") == "notifications/progress"]
         assert len(params) >= 3
-        assert all(isinstance(item, dict) and item["progressToken"] == "p1" for item in params)
+        assert {item["progressToken"] for item in params} == {"p1"}
 
 
 def in_mid_turn(host: Host, letta: FakeLetta) -> None:

@@ -19,7 +19,10 @@ PORT = 9  # Nobody listens on the discard port.
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    monkeypatch.setattr("tests.stack.folders._check_open_to_others", lambda _: None)
+    def is_open(_: Path) -> None:
+        return
+
+    monkeypatch.setattr("tests.stack.folders._check_open_to_others", is_open)
     monkeypatch.setenv("LETTA_STACK_DIR", str(tmp_path))
     yield tmp_path
     kill("sleeper")

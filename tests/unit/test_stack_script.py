@@ -96,7 +96,7 @@ def test_nothing_said_is_nothing_recalled() -> None:
 
 def test_a_prompt_is_read_from_the_messages_of_a_request() -> None:
     """Letta: it wraps some user messages in JSON, and puts in some of its own."""
-    messages = [
+    messages: list[dict[str, object]] = [
         {"role": "system", "content": "You are kind."},
         {"role": "user", "content": json.dumps({"type": "user_message", "message": "first"})},
         {"role": "assistant", "content": "echo: first"},
