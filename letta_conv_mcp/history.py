@@ -1,16 +1,24 @@
 """Reading a conversation's messages: one page, either way in time, every message once.
 
-Shared by the tool and the resources. What a cursor means to Letta is in `letta.paging`.
+Shared by the tool and the resources. What a cursor means to Letta, and what a compaction does to its lists, is in
+`letta.paging`.
 """
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
 from letta_conv_mcp.errors import InvalidArguments, UnknownCursor
-from letta_conv_mcp.letta.content import Json
 from letta_conv_mcp.letta.paging import (
     Position,
     Side,
+    Stored,
     cursor_at,
+    is_compacted,
+    may_be_ignored,
+    neighbours,
+    oldest_first,
     position_from_cursor,
-    shows_ignored_cursor,
     stored_messages,
 )
 from letta_conv_mcp.letta.port import Letta
@@ -25,8 +33,8 @@ SHORTEST_CUT = 300
 
 _CUT_NOTE = "Texts marked as cut are longer: call get_history with detail 'full' and a small limit for the whole."
 
-Stored = list[Json]
-"""A stored message as Letta lists it: one entry, or several that share its id."""
+WHOLE_LIST = 100_000
+"""Stored messages of a compacted conversation that are read at once; 0.16.8 sets no limit."""
 
 
 async def read_history(
@@ -59,33 +67,71 @@ async def read_history(
         raise InvalidArguments("get_history", ["give either before or after, not both"])
     side: Side = "before" if after is None else "after"
     cursor = before if after is None else after
-    start = _start(conversation_id, side, cursor)
+    start = position_from_cursor(conversation_id, cursor) if cursor is not None else None
+    compacted = await _is_compacted(letta, conversation_id, start)
+    fetch = (_fetch_sorted if compacted else _fetch_listed)(letta, conversation_id, side, start)
+
+    def fits(stored: Stored) -> bool:
+        return bool(_of_types(stored, types))
+
+    try:
+        gathered = await gather(fetch, fits if types else None, limit=limit)
+    except CursorIgnored:
+        raise UnknownCursor(side, cursor or "") from None
+    if not gathered.seen:
+        # Letta answers for an unknown conversation as for an empty page.
+        await letta.conversation(conversation_id)
+    page = _Page(conversation_id, side, types, at_end=start is None, compacted=compacted, whole=whole)
+    return page.of(gathered)
+
+
+class CursorIgnored(Exception):
+    """Letta did not know a cursor and began at an end of the list."""
+
+
+_Fetch: TypeAlias = Callable[[Stored | None, int], Awaitable[list[Stored]]]
+
+
+async def _is_compacted(letta: Letta, conversation_id: str, start: Position | None) -> bool:
+    """Whether the list is spoilt. A cursor of ours remembers it, so that a walk asks once."""
+    if start is not None and start.second is not None:
+        return start.compacted
+    return is_compacted(await letta.messages(conversation_id, order="asc", limit=3))
+
+
+def _fetch_listed(letta: Letta, conversation_id: str, side: Side, start: Position | None) -> _Fetch:
+    """Reads page by page, as Letta lists."""
 
     async def fetch(last: Stored | None, size: int) -> list[Stored]:
         if last is not None:
             return await _stored(letta, conversation_id, side, str(last[0].get("id")), size)
         page = await _stored(letta, conversation_id, side, start.message_id if start else None, size)
-        if start and await _was_ignored(letta, conversation_id, page, start, side):
-            raise UnknownCursor(side, cursor or "")
+        if start and may_be_ignored(page, start, side):
+            # A page that began at the end of the list holds the very end.
+            end = await _stored(letta, conversation_id, side, None, 1)
+            if any(stored[0].get("id") == end[0][0].get("id") for stored in page):
+                raise CursorIgnored
         return page
 
-    def fits(stored: Stored) -> bool:
-        return bool(_of_types(stored, types))
-
-    gathered = await gather(fetch, fits if types else None, limit=limit)
-    if not gathered.seen:
-        # Letta answers for an unknown conversation as for an empty page.
-        await letta.conversation(conversation_id)
-    return _page(conversation_id, gathered, side, types, at_end=start is None, whole=whole)
+    return fetch
 
 
-def _start(conversation_id: str, side: Side, cursor: str | None) -> Position | None:
-    if cursor is None:
-        return None
-    position = position_from_cursor(conversation_id, cursor)
-    if position is None:
-        raise UnknownCursor(side, cursor)
-    return position
+def _fetch_sorted(letta: Letta, conversation_id: str, side: Side, start: Position | None) -> _Fetch:
+    """Reads all at once, and pages here."""
+    ahead: list[Stored] = []
+
+    async def fetch(last: Stored | None, size: int) -> list[Stored]:
+        if last is None:
+            entries = await letta.messages(conversation_id, order="asc", limit=WHOLE_LIST)
+            found = neighbours(oldest_first(entries), start, side)
+            if found is None:
+                raise CursorIgnored
+            ahead.extend(found)
+        page = ahead[:size]
+        del ahead[:size]
+        return page
+
+    return fetch
 
 
 async def _stored(letta: Letta, conversation_id: str, side: Side, message_id: str | None, size: int) -> list[Stored]:
@@ -97,41 +143,35 @@ async def _stored(letta: Letta, conversation_id: str, side: Side, message_id: st
     return stored_messages(entries)
 
 
-async def _was_ignored(letta: Letta, conversation_id: str, page: list[Stored], position: Position, side: Side) -> bool:
-    entries = [entry for stored in page for entry in stored]
-    if shows_ignored_cursor(entries, position, side):
-        return True
-    if position.second is not None or not entries:
-        return False
-    # A bare message id: a page that Letta began at the end of the list holds the very end.
-    end = await _stored(letta, conversation_id, side, None, 1)
-    return any(stored[0].get("id") == end[0][0].get("id") for stored in page)
+@dataclass(frozen=True)
+class _Page:
+    """How what was gathered becomes a page."""
 
+    conversation_id: str
+    side: Side
+    types: frozenset[str] | None
+    at_end: bool
+    compacted: bool
+    whole: bool
 
-def _page(
-    conversation_id: str,
-    gathered: Gathered[Stored],
-    side: Side,
-    types: frozenset[str] | None,
-    *,
-    at_end: bool,
-    whole: bool,
-) -> MessagePage:
-    kept = [_of_types(stored, types) for stored in gathered.kept]
-    if side == "before":
-        kept.reverse()
-    messages = [message_from_json(entry) for stored in kept for entry in stored]
-    shown = messages if whole else _cut(messages)
-    seen = gathered.seen
-    far = cursor_at(conversation_id, seen[-1][0]) if gathered.more and seen else None
-    near = cursor_at(conversation_id, seen[0][0]) if not at_end and seen else None
-    return MessagePage(
-        conversation_id=conversation_id,
-        messages=shown,
-        older_cursor=far if side == "before" else near,
-        newer_cursor=near if side == "before" else far,
-        note=_CUT_NOTE if shown != messages else None,
-    )
+    def of(self, gathered: Gathered[Stored]) -> MessagePage:
+        kept = [_of_types(stored, self.types) for stored in gathered.kept]
+        if self.side == "before":
+            kept.reverse()
+        messages = [message_from_json(entry) for stored in kept for entry in stored]
+        shown = messages if self.whole else _cut(messages)
+        far = self._cursor(gathered.seen[-1:], wanted=gathered.more)
+        near = self._cursor(gathered.seen[:1], wanted=not self.at_end)
+        return MessagePage(
+            conversation_id=self.conversation_id,
+            messages=shown,
+            older_cursor=far if self.side == "before" else near,
+            newer_cursor=near if self.side == "before" else far,
+            note=_CUT_NOTE if shown != messages else None,
+        )
+
+    def _cursor(self, edge: list[Stored], *, wanted: bool) -> str | None:
+        return cursor_at(self.conversation_id, edge[0], compacted=self.compacted) if wanted and edge else None
 
 
 def _of_types(stored: Stored, types: frozenset[str] | None) -> Stored:

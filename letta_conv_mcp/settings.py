@@ -41,15 +41,15 @@ def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Se
 
     Args:
         environment: names to values; only `LETTA_…` names are read, and an empty value counts as unset.
-        flags: values by `Settings` field; a flag that isn't None wins over its variable.
+        flags: values by `Settings` field; a flag that isn't empty wins over its variable.
 
     Raises:
         SettingsError: a value can't be used; the message names the variable or flag, and never holds the key.
     """
 
     def chosen(field: str, variable: str) -> tuple[str | None, str]:
-        if flags.get(field) is not None:
-            return flags[field], f"--{field.replace('_', '-')}"
+        if flag := (flags.get(field) or "").strip():
+            return flag, f"--{field.replace('_', '-')}"
         return environment.get(variable, "").strip() or None, variable
 
     api_key = environment.get("LETTA_API_KEY", "").strip() or None
@@ -76,15 +76,19 @@ def _key(value: str | None) -> SecretStr | None:
 def _address(value: str | None, name: str) -> str | None:
     if value is None:
         return None
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise SettingsError(f"{name} is not an address: a bracket or the port in it is wrong.") from None
     if parts.scheme in ("ws", "wss"):
         raise SettingsError(
             f"{name} is the address of a Letta App Server ({parts.scheme}://), which this version can't use yet. "
             "Give the http or https address of a Letta REST server, or set LETTA_API_KEY alone for Letta Cloud."
         )
-    if parts.username or parts.password:
+    if "@" in value:
         raise SettingsError(f"{name} must not hold a user name or password; the key goes into LETTA_API_KEY.")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not has_host:
         raise SettingsError(f"{name} must be an http or https address, got {value!r}.")
     if parts.query or parts.fragment:
         raise SettingsError(f"{name} must be a plain address without ? or #, got {value!r}.")

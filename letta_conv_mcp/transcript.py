@@ -16,7 +16,7 @@ def markdown_transcript(conversation: Conversation, messages: Sequence[Message],
         messages: what was said, oldest first.
         earlier: whether older messages exist that are not among these.
     """
-    title = conversation.summary or conversation.id
+    title = " ".join((conversation.summary or conversation.id).split())
     lines = [f"# {title}", "", f"Conversation `{conversation.id}` with agent `{conversation.agent_id}`.", ""]
     if earlier:
         lines += [f"*Only the newest part: what was said before is in `get_history`, before {_when(messages[0])}.*", ""]

@@ -5,6 +5,8 @@ A progress line holds the agent's words so far, on one line and cut from the lef
 
 from letta_conv_mcp.tools.progress import is_deed
 
+SURE_OVERLAP = 20
+
 
 class Typewriter:
     """What of a reply was already printed."""
@@ -31,7 +33,7 @@ class Typewriter:
         if not line.startswith("…"):
             return line[len(self._printed) :] if line.startswith(self._printed) else ""
         tail = line[1:]
-        for overlap in range(min(len(tail), len(self._printed)), 0, -1):
-            if self._printed.endswith(tail[:overlap]):
-                return tail[overlap:]
-        return ""
+        longest = min(len(tail), len(self._printed))
+        overlaps = [length for length in range(1, longest + 1) if self._printed.endswith(tail[:length])]
+        # A short or ambiguous overlap may be chance; what it would have shown comes with the end.
+        return tail[overlaps[0] :] if len(overlaps) == 1 and overlaps[0] >= SURE_OVERLAP else ""

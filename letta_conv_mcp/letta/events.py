@@ -13,7 +13,6 @@ from letta_conv_mcp.letta.content import (
     Json,
     arguments_text,
     content_text,
-    objects,
     text_or_none,
     tool_calls,
     tool_returns,
@@ -29,8 +28,9 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """Reasoning, or a piece of it."""
+    """Reasoning, or a piece of it. Pieces of one thought share its id."""
 
+    message_id: str
     text: str
 
 
@@ -63,9 +63,10 @@ class AskedApproval:
 
 @dataclass(frozen=True, slots=True)
 class ToolReturned:
-    """What a tool gave back."""
+    """What a tool gave back. After an approval this comes in a run that didn't make the call."""
 
     tool_call_id: str
+    name: str
     status: str
     text: str
 
@@ -130,38 +131,42 @@ def _events(message: Json) -> list[Event]:
         case "user_message":
             return [Heard(content_text(message.get("content")))]
         case "reasoning_message":
-            return [Thought(str(message.get("reasoning") or ""))]
+            return [Thought(_part_id(message), str(message.get("reasoning") or ""))]
         case "assistant_message":
-            # The parts of one step share an id; the otid tells two texts apart and is the same for all pieces.
-            message_id = text_or_none(message.get("otid")) or text_or_none(message.get("id")) or ""
-            return [Spoke(message_id, content_text(message.get("content")))]
+            return [Spoke(_part_id(message), content_text(message.get("content")))]
         case "tool_call_message":
             return [CalledTool(*_call(call)) for call in tool_calls(message)]
         case "approval_request_message":
             date = text_or_none(message.get("date"))
             return [AskedApproval(*_call(call), date) for call in tool_calls(message)]
         case "tool_return_message":
-            return [_returned(result) for result in tool_returns(message)]
+            name = text_or_none(message.get("name")) or ""
+            return [_returned(name, result) for result in tool_returns(message)]
         case "stop_reason":
             return [Stopped(str(message.get("stop_reason") or "error"))]
         case "error_message":
             return [Failed(str(message.get("error_type") or "internal_error"))]
         case "usage_statistics":
             return [_counted(message)]
-        case None if objects(message.get("error")):
+        case None if message.get("error"):
             # An error without a message_type: seen in Letta Code's reader, not on 0.16.8.
             return [Failed("internal_error")]
         case _:
             return []
 
 
+def _part_id(message: Json) -> str:
+    # The parts of one step share an id; the otid tells them apart, and is the same for all pieces of a part.
+    return text_or_none(message.get("otid")) or text_or_none(message.get("id")) or ""
+
+
 def _call(call: Json) -> tuple[str, str, str]:
     return str(call.get("tool_call_id") or ""), str(call.get("name") or ""), arguments_text(call.get("arguments"))
 
 
-def _returned(result: Json) -> ToolReturned:
-    text = result.get("tool_return") if "tool_return" in result else result.get("func_response")
-    return ToolReturned(str(result.get("tool_call_id") or ""), str(result.get("status") or ""), content_text(text))
+def _returned(name: str, result: Json) -> ToolReturned:
+    text = content_text(result.get("tool_return"))
+    return ToolReturned(str(result.get("tool_call_id") or ""), name, str(result.get("status") or ""), text)
 
 
 def _counted(message: Json) -> Counted:

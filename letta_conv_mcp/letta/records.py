@@ -117,39 +117,43 @@ def _message_text(kind: str, message: Json) -> str:
             name = str(message.get("name") or "tool")
             return "\n".join(_return_text(name, result) for result in returns_of(message))
         case "approval_response_message":
-            return "\n".join(_answer_text(answer) for answer in objects(message.get("approvals"))) or _old_answer(
-                message
-            )
+            answers = objects(message.get("approvals")) or [_old_answer(message)]
+            return "\n".join(_answer_text(answer) for answer in answers)
         case "summary_message":
             return str(message.get("summary") or "")
         case "event_message":
             data = json.dumps(message.get("event_data") or {}, ensure_ascii=False, default=str)
-            return f"{message.get('event_type')}: {data}"
+            return f"{text_or_none(message.get('event_type')) or 'event'}: {data}"
         case _:
             return content_text(message.get("content"))
 
 
 def _call_text(call: Json) -> str:
-    return f"{call.get('name')}({arguments_text(call.get('arguments'))}) [{call.get('tool_call_id')}]"
+    name = text_or_none(call.get("name")) or "a tool"
+    return f"{name}({arguments_text(call.get('arguments'))}){_call_id(call)}"
 
 
 def _return_text(name: str, result: Json) -> str:
     verb = "failed" if result.get("status") == "error" else "returned"
-    return f"{name} {verb}: {content_text(result.get('tool_return'))} [{result.get('tool_call_id')}]"
+    return f"{name} {verb}: {content_text(result.get('tool_return'))}{_call_id(result)}"
 
 
 def _answer_text(answer: Json) -> str:
     if answer.get("type") == "tool":
         return _return_text("the client's tool", answer)
-    verb = "approved" if answer.get("approve") else "denied"
+    verb = {True: "approved", False: "denied"}.get(cast("bool", answer.get("approve")), "answered")
     reason = f": {answer['reason']}" if answer.get("reason") else ""
-    return f"{verb} [{answer.get('tool_call_id')}]{reason}"
+    return f"{verb}{_call_id(answer)}{reason}"
 
 
-def _old_answer(message: Json) -> str:
-    verb = "approved" if message.get("approve") else "denied"
-    reason = f": {message['reason']}" if message.get("reason") else ""
-    return f"{verb} [{message.get('approval_request_id')}]{reason}"
+def _old_answer(message: Json) -> Json:
+    """The one answer of a message in the older style, in the newer style."""
+    return {**message, "type": "approval", "tool_call_id": message.get("approval_request_id")}
+
+
+def _call_id(call: Json) -> str:
+    call_id = text_or_none(call.get("tool_call_id"))
+    return f" [{call_id}]" if call_id else ""
 
 
 def _system_alert(text: str) -> str | None:
@@ -157,7 +161,7 @@ def _system_alert(text: str) -> str | None:
         return None
     try:
         notice = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(notice, dict) or cast("Json", notice).get("type") != "system_alert":
         return None

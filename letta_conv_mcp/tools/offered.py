@@ -66,13 +66,18 @@ def compact_schema(schema: Mapping[str, Any], *, nulls: bool = True) -> dict[str
             continue
         compact[key] = _compact_value(value, nulls)
     kinds = cast("list[dict[str, Any]]", compact.get("anyOf") or [])
-    if len(kinds) == 2 and kinds[1] == {"type": "null"} and isinstance(kinds[0].get("type"), str):
+    if len(kinds) == 2 and kinds[1] == {"type": "null"} and _can_be_short(kinds[0], nulls):
         del compact["anyOf"]
         kind = [kinds[0]["type"], "null"] if nulls else kinds[0]["type"]
         compact = {**kinds[0], "type": kind, **compact}
     if "default" in compact and compact["default"] is None:
         del compact["default"]
     return compact
+
+
+def _can_be_short(kind: dict[str, Any], nulls: bool) -> bool:
+    # An enum would still refuse the null that its type allows.
+    return isinstance(kind.get("type"), str) and not (nulls and "enum" in kind)
 
 
 def _compact_value(value: Any, nulls: bool) -> Any:

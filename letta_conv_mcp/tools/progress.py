@@ -33,10 +33,10 @@ async def relay_progress(turn: Turn, report: Callable[[float, float | None, str 
         turn: the turn to watch.
         report: sends one notification: progress, total, message. Progress counts notifications, so it rises.
     """
-    count = 0
+    count = seen = 0
     while not turn.over.is_set():
-        with anyio.move_on_after(HEARTBEAT_SECONDS):
-            await turn.news()
+        with anyio.move_on_after(HEARTBEAT_SECONDS - PAUSE_SECONDS):
+            seen = await turn.news(seen)
         count += 1
         await report(count, None, progress_line(turn))
         await anyio.sleep(PAUSE_SECONDS)
@@ -46,7 +46,7 @@ def progress_line(turn: Turn) -> str:
     """What the agent says or does now, in one line."""
     draft = turn.draft
     match draft.last:
-        case Spoke():
+        case Spoke() if draft.text.strip():
             return _tail(draft.text)
         case Thought():
             return THINKING
@@ -55,7 +55,7 @@ def progress_line(turn: Turn) -> str:
         case AskedApproval(tool_call_id=key):
             return f"{ASKING} {draft.calls[key].name}"
         case ToolReturned(tool_call_id=key):
-            return f"{CALLED} {draft.calls[key].name}"
+            return f"{CALLED} {draft.calls[key].name or 'a tool'}"
         case _ if turn.message is not None and not turn.is_sending:
             return QUEUED
         case _:

@@ -59,17 +59,17 @@ class Draft:
     usage: Counted | None = None
     last: Event | None = None
     _spoken: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    _thoughts: list[str] = field(default_factory=list[str])
+    _thoughts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @property
     def text(self) -> str:
         """All that the agent has said; its messages are set apart by an empty line."""
-        return "\n\n".join(text for pieces in self._spoken.values() if (text := "".join(pieces)))
+        return _joined(self._spoken)
 
     @property
     def reasoning(self) -> str:
         """All that the agent has thought, as far as Letta shows it."""
-        return "".join(self._thoughts)
+        return _joined(self._thoughts)
 
     @property
     def is_over(self) -> bool:
@@ -98,13 +98,13 @@ class Draft:
             case Heard():
                 self.heard = event.text
             case Thought():
-                self._thoughts.append(event.text)
+                self._thoughts.setdefault(event.message_id, []).append(event.text)
             case Spoke():
                 self._spoken.setdefault(event.message_id, []).append(event.text)
             case CalledTool() | AskedApproval():
                 self._add_call(event)
             case ToolReturned():
-                call = self.calls.setdefault(event.tool_call_id, Call())
+                call = self.calls.setdefault(event.tool_call_id, Call(event.name))
                 call.status, call.result = event.status, event.text
             case Stopped():
                 self.stop_reason = event.reason
@@ -124,6 +124,10 @@ class Draft:
         if isinstance(event, AskedApproval):
             call.needs_approval = True
             call.requested_at = call.requested_at or event.date
+
+
+def _joined(parts: dict[str, list[str]]) -> str:
+    return "\n\n".join(text for pieces in parts.values() if (text := "".join(pieces)))
 
 
 def draft_from_frames(frames: Iterable[Frame]) -> Draft:

@@ -26,36 +26,33 @@ _AWAITING = (
     "conversation takes no other message."
 )
 _NOT_SENT = "Your message was not sent, because an earlier one still waits for a decision. "
-_CANCELLED = (
-    "The run was cancelled. What it said is not kept in the conversation; it is safe to send the message again."
-)
 _INTERRUPTED = (
     "The reply broke off and could not be picked up again. The message may have been received: call wait_for_reply "
     "or get_history, and do not send it again before you know."
 )
 _SILENT = "The agent ended its turn without saying anything."
+_CANCELLED = "The run was cancelled."
+_FAILED = "The agent failed."
 
-_STOPS = {
-    "max_steps": "The agent reached its limit of steps before it was done. What it did is kept: ask it to go on.",
-    "max_tokens_exceeded": "The agent's answer was cut off at its limit of tokens. Ask it to go on, or for less.",
-    "insufficient_credits": "The Letta account is out of credits. Tell the person; sending again can't help.",
-    "context_window_overflow_in_system_prompt": (
-        "The agent's memory no longer fits into its model's context window. Tell the person; sending again can't help."
-    ),
-    "invalid_tool_call": "The agent's model made a tool call that can't be run.",
-    "invalid_llm_response": "The agent's model gave an answer that can't be used.",
+# Why a reply failed, and what to do about it where sending the message again isn't the answer.
+_GO_ON = "What it did is kept: ask it to go on."
+_TELL = "Tell the person; sending again can't help before that is settled."
+_REASONS = {
+    "max_steps": ("The agent reached its limit of steps before it was done.", _GO_ON),
+    "max_tokens_exceeded": ("The agent's answer was cut off at its limit of tokens.", _GO_ON),
+    "insufficient_credits": ("The Letta account is out of credits.", _TELL),
+    "context_window_overflow_in_system_prompt": ("The agent's memory is too long for its model.", _TELL),
+    "llm_authentication": ("The model provider refused the agent's credentials.", _TELL),
+    "llm_insufficient_credits": ("The model provider's account is out of credits.", _TELL),
+    "llm_rate_limit": ("The model provider is limiting the agent's requests; wait a minute.", None),
+    "llm_empty_response": ("The agent's model answered with nothing.", None),
+    "llm_timeout": ("The agent's model did not answer in time.", None),
+    "llm_error": ("The agent's model failed.", None),
+    "invalid_tool_call": ("The agent's model made a tool call that can't be run.", None),
+    "invalid_llm_response": ("The agent's model gave an answer that can't be used.", None),
 }
-_ERRORS = {
-    "llm_rate_limit": "The model provider is limiting the agent's requests; wait a minute.",
-    "llm_authentication": "The model provider refused the agent's credentials. Tell the person to set them right.",
-    "llm_insufficient_credits": "The model provider's account is out of credits. Tell the person.",
-    "llm_empty_response": "The agent's model answered with nothing.",
-    "llm_timeout": "The agent's model did not answer in time.",
-    "llm_error": "The agent's model failed.",
-}
-_ERROR = "The agent failed."
-_KEPT = " The steps before that are kept: call get_history before you send anything again."
-_NOT_KEPT = " The message was not kept; it is safe to send it again."
+_REPEAT = "The message was not kept; it is safe to send it again."
+_LOOK = "Some of it may be kept: call get_history before you send anything again."
 
 
 def status_of(draft: Draft) -> Status:
@@ -128,7 +125,7 @@ def _next_step(draft: Draft, status: Status, *, refused: bool) -> str | None:
         case "awaiting_approval":
             return _NOT_SENT + _AWAITING if refused else _AWAITING
         case "cancelled":
-            return _CANCELLED
+            return f"{_CANCELLED} {_LOOK}"
         case "interrupted":
             return _INTERRUPTED
         case "failed":
@@ -136,13 +133,12 @@ def _next_step(draft: Draft, status: Status, *, refused: bool) -> str | None:
 
 
 def _why_failed(draft: Draft) -> str:
-    stop_reason = draft.stop_reason or ""
-    if stop_reason in _STOPS and draft.error_type is None:
-        return _STOPS[stop_reason]
-    why = _ERRORS.get(draft.error_type or "") or _STOPS.get(stop_reason) or _ERROR
+    # The stop reason where it is a telling one; `error` and `llm_api_error` only say that there is an error type.
+    reason = draft.stop_reason if draft.stop_reason in _REASONS else draft.error_type
+    sentence, remedy = _REASONS.get(reason or "", (_FAILED, None))
     # Letta stores a step when it is finished; a failure in the first one leaves nothing behind.
     is_kept = any(call.result is not None for call in draft.calls.values())
-    return why + (_KEPT if is_kept else _NOT_KEPT)
+    return f"{sentence} {remedy or (_LOOK if is_kept else _REPEAT)}"
 
 
 def _start_of(message: str | None) -> str | None:

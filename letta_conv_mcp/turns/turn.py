@@ -38,7 +38,8 @@ class Turn:
         self._status: Status = "running"
         self._failure: LettaFailure | None = None
         self._approvals: list[Approval] | None = None
-        self._news = anyio.Event()
+        self._changes = 0
+        self._changed = anyio.Event()
 
     @property
     def is_settled(self) -> bool:
@@ -68,12 +69,15 @@ class Turn:
 
     def wake(self) -> None:
         """Tell those who watch that something changed."""
-        self._news.set()
-        self._news = anyio.Event()
+        self._changes += 1
+        self._changed.set()
+        self._changed = anyio.Event()
 
-    async def news(self) -> None:
-        """Wait for the next change."""
-        await self._news.wait()
+    async def news(self, seen: int) -> int:
+        """Wait until there were more changes than the caller has seen. Returns how many there were."""
+        while self._changes <= seen:
+            await self._changed.wait()
+        return self._changes
 
     def reply(self, detail: Detail = "concise") -> Reply:
         """What was said so far.

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from mcp import Client
 
+from letta_conv_mcp.server import build_server
+from letta_conv_mcp.settings import Settings
 from tests.conftest import Place
 from tests.integration.calls import call, failure, new_conversation
 
@@ -147,6 +150,35 @@ async def test_both_cursors_at_once_are_refused(client: Client, talked: str) -> 
     sentence = await failure(client, "get_history", conversation_id=talked, before="a", after="b")
 
     assert "give either before or after, not both" in sentence
+
+
+@pytest.mark.real_letta
+@pytest.mark.parametrize("limit", [1, 3, 100])
+async def test_a_compacted_conversation_is_read_whole_and_in_order(real_place: Place, era: str, limit: int) -> None:
+    """Letta numbers what stays in context anew: a walk by its own cursors loses messages, and dates jump."""
+    said = [f"m{number}" for number in range(8)]
+    async with Client(build_server(Settings(base_url=real_place.base_url)), mode=era) as client:
+        conversation_id = await new_conversation(client, real_place.agent_id)
+        for message in said[:6]:
+            await call(client, "send_message", conversation_id=conversation_id, message=message)
+        async with httpx.AsyncClient(base_url=real_place.base_url, timeout=30) as letta:
+            (await letta.post(f"/v1/conversations/{conversation_id}/compact", json={})).raise_for_status()
+        for message in said[6:]:
+            await call(client, "send_message", conversation_id=conversation_id, message=message)
+
+        walked: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = await call(client, "get_history", conversation_id=conversation_id, limit=limit, before=cursor)
+            walked = page["messages"] + walked
+            cursor = page["older_cursor"]
+            if cursor is None:
+                break
+
+    talk = [message["text"] for message in walked if message["type"] in ("user_message", "assistant_message")]
+    assert talk == [words for message in said for words in (message, f"echo: {message}")]
+    assert [message["type"] for message in walked].count("system_alert") == 1
+    assert len({(message["id"], message["type"]) for message in walked}) == len(walked)
 
 
 async def test_long_texts_are_cut_unless_the_whole_is_asked_for(client: Client, place: Place) -> None:
