@@ -1,15 +1,17 @@
 """Makes `docs/demo.svg`, the picture in the README, from a real run of the demo. Run by `make picture`."""
 
-import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
-from rich.console import Console
-from rich.text import Text
+from pygments.formatters import SvgFormatter
+from pygments.token import Name, Text, _TokenType
 
 PICTURE = Path(__file__).with_name("demo.svg")
-COLUMNS = 100
+LINE = 19
+WIDTH = 860
 
 
 def main() -> None:
@@ -17,14 +19,25 @@ def main() -> None:
     played = subprocess.run(
         [sys.executable, "-m", "letta_conv_mcp", "demo"], capture_output=True, text=True, check=True
     ).stdout
-    with Path("/dev/null").open("w") as nowhere:
-        console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
-        console.print(Text("$ letta-conv-mcp demo", style="bold"))
-        for line in played.splitlines():
-            console.print(Text(line, style="bold cyan" if line.startswith("> ") else ""), overflow="fold")
-        picture = console.export_svg(title="letta-conv-mcp demo")
-    # Without the fonts that rich would have the reader's browser fetch.
-    PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL), encoding="utf-8")
+    lines = ["$ letta-conv-mcp demo", *played.splitlines()]
+    drawn = StringIO()
+    SvgFormatter(style="monokai", nowrap=True, fontsize="14px", xoffset=16, yoffset=28, ystep=LINE).format(
+        _tokens(lines), drawn
+    )
+    PICTURE.write_text(_framed(drawn.getvalue(), height=LINE * len(lines) + 32), encoding="utf-8")
+
+
+def _tokens(lines: list[str]) -> Iterator[tuple[_TokenType, str]]:
+    for line in lines:
+        yield Name.Function if line.startswith((">", "$")) else Text, f"{line}\n"
+
+
+def _framed(text: str, *, height: int) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="monospace">\n'
+        f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#272822"/>\n'
+        f'<g fill="#f8f8f2" font-size="14px">\n{text}</g>\n</svg>\n'
+    )
 
 
 if __name__ == "__main__":

@@ -27,16 +27,16 @@ class OfferedTool(Tool):
         """A tool that refuses unknown arguments, with schemas cut to what a host needs."""
         made = Tool.from_function(function, title=title, description=description, annotations=annotations)
         tool = cls(**dict(made))
-        arguments = tool.fn_metadata.arg_model
-        arguments.model_config["extra"] = "forbid"
-        arguments.model_rebuild(force=True)
-        tool.parameters = compact_schema(arguments.model_json_schema(by_alias=True), nulls=False)
+        tool.parameters = {**compact_schema(tool.parameters, nulls=False), "additionalProperties": False}
         if tool.fn_metadata.output_schema is not None:
             tool.fn_metadata.output_schema = compact_schema(tool.fn_metadata.output_schema)
         return tool
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
         """Run the tool. A failure says its own sentence, without the SDK's prefix."""
+        problems = [f"there is no argument {name!r}" for name in arguments if name not in self.parameters["properties"]]
+        if problems:
+            raise InvalidArguments(self.name, problems)
         try:
             return await super().run(arguments, context, convert_result)
         except ToolError as error:
@@ -93,8 +93,6 @@ def _problem(details: ErrorDetails) -> str:
     match details["type"]:
         case "missing":
             return f"{name} is missing"
-        case "extra_forbidden":
-            return f"there is no argument {name!r}"
         case "string_pattern_mismatch":
             return f"{name} is empty"
         case _:

@@ -25,6 +25,14 @@ _logger = logging.getLogger(__name__)
 LONGEST_LINE = 64 * 1024 * 1024
 
 
+def run_stdio(server: MCPServer[Any]) -> int:
+    """Serve until the host is done. Returns the exit status."""
+    if sys.stdin.isatty():
+        print("Serving MCP on stdin and stdout; a host is meant to start this. Ctrl-C ends it.", file=sys.stderr)
+    anyio.run(serve_stdio, server)
+    return 0
+
+
 async def serve_stdio(server: MCPServer[Any]) -> None:
     """Serve until stdin ends or SIGINT or SIGTERM comes. Open runs go on in Letta."""
     if not _can_use_pipes():

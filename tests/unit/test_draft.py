@@ -30,11 +30,11 @@ IDS = st.sampled_from(["a", "b", "c"])
 TEXTS = st.text(max_size=8)
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Heard, TEXTS),
-    st.builds(Thought, TEXTS),
+    st.builds(Thought, IDS, TEXTS),
     st.builds(Spoke, IDS, TEXTS),
     st.builds(CalledTool, IDS, TEXTS, TEXTS),
     st.builds(AskedApproval, IDS, TEXTS, TEXTS, st.none() | st.just("2026-11-22T22:04:47+00:00")),
-    st.builds(ToolReturned, IDS, st.sampled_from(["success", "error"]), TEXTS),
+    st.builds(ToolReturned, IDS, TEXTS, st.sampled_from(["success", "error"]), TEXTS),
     st.builds(Stopped, st.sampled_from(["end_turn", "error", "requires_approval"])),
     st.builds(Failed, st.sampled_from(["llm_error", "internal_error"])),
     st.builds(Counted, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)),
@@ -111,7 +111,7 @@ def test_fragments_of_parallel_calls_go_each_to_its_own() -> None:
             CalledTool("call_2", "drop", "{"),
             CalledTool("call_1", "", '": 1}'),
             CalledTool("call_2", "", "}"),
-            ToolReturned("call_2", "success", "gone"),
+            ToolReturned("call_2", "drop", "success", "gone"),
         )
     )
 
@@ -202,7 +202,7 @@ def test_two_thoughts_of_different_steps_do_not_run_into_one_another() -> None:
         for key, text in [("a", "I should "), ("a", "add."), ("b", "Now I answer.")]
     )
 
-    assert draft.reasoning.split() == ["I", "should", "add.", "Now", "I", "answer."]
+    assert draft.reasoning == "I should add.\n\nNow I answer."
 
 
 def test_a_message_without_words_leaves_no_gap() -> None:
@@ -215,11 +215,11 @@ def test_a_whole_turn_with_a_tool_folds_into_one_draft() -> None:
     """Letta: the order of a turn with a thought, words, a tool and an answer."""
     frames = foreground(
         Heard("add"),
-        Thought("hm"),
-        Thought("m"),
+        Thought("t", "hm"),
+        Thought("t", "m"),
         Spoke("a", "let me add"),
         CalledTool("call_1", "add_up", '{"a": 1}'),
-        ToolReturned("call_1", "success", "50"),
+        ToolReturned("call_1", "add_up", "success", "50"),
         Spoke("b", "It is 50."),
         Stopped("end_turn"),
         Counted(7, 2, 9, 2),
@@ -233,7 +233,7 @@ def test_a_whole_turn_with_a_tool_folds_into_one_draft() -> None:
         usage=Counted(7, 2, 9, 2),
         last=Spoke("b", "It is 50."),
         _spoken={"a": ["let me add"], "b": ["It is 50."]},
-        _thoughts=["hm", "m"],
+        _thoughts={"t": ["hm", "m"]},
     )
 
 
@@ -263,7 +263,7 @@ def test_a_call_waits_for_a_person_until_it_returned() -> None:
     asked = foreground(AskedApproval("call_1", "add", "{}", None), AskedApproval("call_2", "drop", "{}", None))
 
     before = draft_from_frames(asked)
-    after = draft_from_frames([*asked, Frame(RUN, None, (ToolReturned("call_1", "success", ""),))])
+    after = draft_from_frames([*asked, Frame(RUN, None, (ToolReturned("call_1", "add", "success", ""),))])
 
     assert list(before.pending) == ["call_1", "call_2"]
     assert list(after.pending) == ["call_2"]

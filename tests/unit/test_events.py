@@ -58,8 +58,14 @@ def events_of(message_type: str, **fields: Any) -> tuple[Event, ...]:
         ("ping", {}, []),
         ("user_message", {"content": "hello"}, [Heard("hello")]),
         ("user_message", {"content": [{"type": "text", "text": "hello"}]}, [Heard("hello")]),
-        ("reasoning_message", {"source": "reasoner_model", "reasoning": "hmm", "signature": None}, [Thought("hmm")]),
-        ("reasoning_message", {"reasoning": None}, [Thought("")]),
+        (
+            "reasoning_message",
+            {"source": "reasoner_model", "reasoning": "hmm", "signature": None},
+            [Thought(OTID, "hmm")],
+        ),
+        ("reasoning_message", {"reasoning": None}, [Thought(OTID, "")]),
+        ("reasoning_message", {"reasoning": "hmm", "otid": None}, [Thought(ID, "hmm")]),
+        ("reasoning_message", {"reasoning": "hmm", "otid": None, "id": None}, [Thought("", "hmm")]),
         ("assistant_message", {"content": "echo: "}, [Spoke(OTID, "echo: ")]),
         ("assistant_message", {"content": [{"type": "text", "text": "echo: "}]}, [Spoke(OTID, "echo: ")]),
         ("assistant_message", {"content": "hi", "otid": None}, [Spoke(ID, "hi")]),
@@ -75,21 +81,26 @@ def events_of(message_type: str, **fields: Any) -> tuple[Event, ...]:
             [CalledTool("call_1", "add_up", ADD["arguments"]), CalledTool("call_2", "drop", "{}")],
         ),
         ("tool_call_message", {"tool_call": ADD}, [CalledTool("call_1", "add_up", ADD["arguments"])]),
-        ("tool_return_message", {**FIVE, "tool_returns": [FIVE]}, [ToolReturned("call_1", "success", "5")]),
+        ("tool_return_message", {**FIVE, "tool_returns": [FIVE]}, [ToolReturned("call_1", "", "success", "5")]),
+        (
+            "tool_return_message",
+            {**FIVE, "name": "add_up", "tool_returns": [FIVE]},
+            [ToolReturned("call_1", "add_up", "success", "5")],
+        ),
         (
             "tool_return_message",
             {"tool_returns": [FIVE, BOOM]},
-            [ToolReturned("call_1", "success", "5"), ToolReturned("call_2", "error", "Error: no")],
+            [ToolReturned("call_1", "", "success", "5"), ToolReturned("call_2", "", "error", "Error: no")],
         ),
         (
             "tool_return_message",
             {"tool_return": "5", "status": "success", "tool_call_id": "call_1"},
-            [ToolReturned("call_1", "success", "5")],
+            [ToolReturned("call_1", "", "success", "5")],
         ),
         (
             "tool_return_message",
             {"tool_returns": [{"tool_call_id": "call_1", "status": "success", "func_response": "5"}]},
-            [ToolReturned("call_1", "success", "5")],
+            [ToolReturned("call_1", "", "success", "")],
         ),
         (
             "approval_request_message",
@@ -133,7 +144,9 @@ def test_each_kind_of_message_says_its_own_facts(
         ),
         ({"message_type": "usage_statistics", "completion_tokens": None}, Counted(0, 0, 0, 0)),
         ({"error": {"message": "boom", "detail": "at line 3"}}, Failed("internal_error")),
-        ({"error": {}}, Failed("internal_error")),
+        ({"error": "boom"}, Failed("internal_error")),
+        ({"error": [{"message": "boom"}]}, Failed("internal_error")),
+        ({"message_type": None, "error": "boom"}, Failed("internal_error")),
         ({"message_type": None, "error": {"message": "boom"}}, Failed("internal_error")),
     ],
 )
@@ -186,7 +199,13 @@ def test_a_frame_of_a_background_run_has_its_number() -> None:
     assert frame_from_json({**ping, "seq_id": "1"}) == Frame(RUN, None, ())
 
 
-@pytest.mark.parametrize("chunk", [None, "words", "[DONE]", 3, [], [{"message_type": "ping"}], {}, {"error": None}])
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        *[None, "words", "[DONE]", 3, [], [{"message_type": "ping"}]],
+        *[{}, {"error": None}, {"error": {}}, {"error": ""}],
+    ],
+)
 def test_what_is_no_object_or_says_nothing_is_an_empty_frame(chunk: object) -> None:
     """letta-client hands over strings, lists and null as they came."""
     assert frame_from_json(chunk) == Frame()

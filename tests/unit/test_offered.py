@@ -114,6 +114,20 @@ def test_a_compact_schema_of_arguments_does_not_mention_null() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("nulls", "compact"),
+    [
+        (True, {"anyOf": [{"type": "string", "enum": ["a", "b"]}, {"type": "null"}]}),
+        (False, {"type": "string", "enum": ["a", "b"]}),
+    ],
+)
+def test_a_choice_that_may_be_null_stays_one(nulls: bool, compact: dict[str, Any]) -> None:
+    """JSON Schema: an enum refuses the null that a type beside it allows."""
+    schema = {"anyOf": [{"type": "string", "enum": ["a", "b"]}, {"type": "null"}], "default": None, "title": "Kind"}
+
+    assert compact_schema(schema, nulls=nulls) == compact
+
+
 def test_fields_that_are_called_like_words_of_a_schema_stay() -> None:
     properties = compact_schema(schema_of(Order))["properties"]
 

@@ -1,4 +1,4 @@
-"""Cursors: what they name, and how an ignored one shows."""
+"""Cursors: what they name, when one may have been ignored, and what a compaction does to a list."""
 
 from typing import Any
 
@@ -6,13 +6,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from letta_conv_mcp.letta.content import Json
 from letta_conv_mcp.letta.paging import (
     Position,
     Side,
+    Stored,
     cursor_at,
+    is_compacted,
+    may_be_ignored,
+    neighbours,
     newest_first,
+    oldest_first,
     position_from_cursor,
-    shows_ignored_cursor,
     stored_messages,
 )
 
@@ -23,39 +28,50 @@ IDS = st.text(min_size=1, max_size=20)
 DATES = st.none() | st.datetimes().map(lambda moment: moment.isoformat() + "+00:00")
 
 
-def dated(message_id: str, second: int) -> dict[str, Any]:
+def dated(message_id: str, second: int) -> Json:
     return {"id": message_id, "date": f"2026-11-22T12:00:{second:02}+00:00"}
 
 
-@given(IDS, IDS, DATES)
-def test_a_cursor_leads_back_to_its_message(conversation_id: str, message_id: str, date: str | None) -> None:
-    """Ours: ids are opaque, so any id can stand in a cursor."""
-    position = position_from_cursor(conversation_id, cursor_at(conversation_id, {"id": message_id, "date": date}))
+@given(IDS, IDS, DATES, st.booleans())
+def test_a_cursor_leads_back_to_its_message(
+    conversation_id: str, message_id: str, date: str | None, compacted: bool
+) -> None:
+    """Ours: ids are opaque, so any id can stand in a cursor; and it remembers what was found out about its list."""
+    cursor = cursor_at(conversation_id, [{"id": message_id, "date": date}], compacted=compacted)
 
-    assert position is not None
+    position = position_from_cursor(conversation_id, cursor)
+
     assert position.message_id == message_id
     assert (position.second is None) == (date is None)
+    assert position.compacted is compacted
 
 
-@given(IDS, IDS, IDS, DATES)
-def test_a_cursor_of_another_conversation_names_nothing(
-    one: str, other: str, message_id: str, date: str | None
+@given(IDS, IDS, IDS, DATES, st.booleans())
+def test_a_cursor_of_another_conversation_names_no_place_of_this_one(
+    one: str, other: str, message_id: str, date: str | None, compacted: bool
 ) -> None:
-    """Letta ignores it and answers with the first page; the mark shows it without a request."""
+    """Letta ignores it and answers with the first page; it counts as an id that is to be verified."""
     assume(one != other)
+    cursor = cursor_at(one, [{"id": message_id, "date": date}], compacted=compacted)
 
-    assert position_from_cursor(other, cursor_at(one, {"id": message_id, "date": date})) is None
+    assert position_from_cursor(other, cursor) == Position(cursor)
 
 
-@given(st.integers(0, 200), st.characters(codec="ascii", exclude_characters="."))
-def test_a_cursor_with_one_letter_changed_leads_nowhere_else(place: int, letter: str) -> None:
-    cursor = cursor_at(CONV, MESSAGE)
+@given(st.integers(0, 200), st.characters(codec="ascii"), st.booleans())
+def test_a_cursor_with_one_letter_changed_leads_nowhere_else(place: int, letter: str, compacted: bool) -> None:
+    cursor = cursor_at(CONV, [MESSAGE], compacted=compacted)
     place %= len(cursor)
-    assume(cursor[place] != ".")
+    changed = cursor[:place] + letter + cursor[place + 1 :]
+    assume(changed != cursor)
 
-    position = position_from_cursor(CONV, cursor[:place] + letter + cursor[place + 1 :])
+    assert position_from_cursor(CONV, changed) == Position(changed)
 
-    assert position in (None, position_from_cursor(CONV, cursor))
+
+def test_a_cursor_is_that_of_the_stored_message_and_not_of_one_of_its_parts() -> None:
+    """Letta: the parts of a stored message share its id, and its date."""
+    parts = [{**MESSAGE, "part": 0}, {**MESSAGE, "part": 1}]
+
+    assert cursor_at(CONV, parts, compacted=False) == cursor_at(CONV, [MESSAGE], compacted=False)
 
 
 @pytest.mark.parametrize("cursor", ["message-1", "", "default", "message-1.5f", "local/7"])
@@ -82,13 +98,13 @@ def test_a_bare_id_may_look_like_anything() -> None:
 )
 def test_a_place_is_dated_in_whole_seconds_of_utc(date: str | None, second: int | None) -> None:
     """Letta's own resolution; a date without a zone is UTC on 0.16.8."""
-    cursor = cursor_at(CONV, {"id": "message-1", "date": date})
+    cursor = cursor_at(CONV, [{"id": "message-1", "date": date}], compacted=False)
 
-    assert position_from_cursor(CONV, cursor) == Position("message-1", second)
+    assert position_from_cursor(CONV, cursor) == Position("message-1", second, compacted=False)
 
 
 @pytest.mark.parametrize(
-    ("side", "seconds", "is_shown"),
+    ("side", "seconds", "is_suspected"),
     [
         ("before", [9, 8], False),
         ("before", [10, 9], False),
@@ -100,25 +116,36 @@ def test_a_place_is_dated_in_whole_seconds_of_utc(date: str | None, second: int 
         ("after", [], False),
     ],
 )
-def test_an_ignored_cursor_shows_by_messages_of_the_wrong_side(side: Side, seconds: list[int], is_shown: bool) -> None:
+def test_messages_of_the_wrong_side_make_one_suspect_that_a_cursor_was_ignored(
+    side: Side, seconds: list[int], is_suspected: bool
+) -> None:
     """Letta begins at an end of the list where it doesn't know the cursor."""
-    page = [dated(f"other-{number}", second) for number, second in enumerate(seconds)]
+    page = [[dated(f"other-{number}", second)] for number, second in enumerate(seconds)]
 
-    assert shows_ignored_cursor(page, Position("message-1", NOON + 10), side) is is_shown
+    assert may_be_ignored(page, Position("message-1", NOON + 10), side) is is_suspected
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("second", [None, NOON])
-def test_an_ignored_cursor_shows_by_its_own_message_on_the_page(side: Side, second: int | None) -> None:
-    assert shows_ignored_cursor([dated("message-1", 0)], Position("message-1", second), side)
+def test_its_own_message_on_the_page_makes_one_suspect_that_a_cursor_was_ignored(
+    side: Side, second: int | None
+) -> None:
+    page = [[dated("other", 0)], [dated("message-1", 0), dated("message-1", 0)]]
+
+    assert may_be_ignored(page, Position("message-1", second), side)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_bare_id_alone_shows_nothing(side: Side) -> None:
-    page = [dated("other", 0), {"id": "undated", "date": None}]
+def test_a_bare_id_is_always_to_be_verified_unless_nothing_came(side: Side) -> None:
+    """Ours: it has no date to judge by."""
+    assert may_be_ignored([[dated("other", 0)]], Position("message-1"), side)
+    assert may_be_ignored([[{"id": "undated", "date": None}]], Position("message-1"), side)
+    assert not may_be_ignored([], Position("message-1"), side)
 
-    assert not shows_ignored_cursor(page, Position("message-1", None), side)
-    assert not shows_ignored_cursor(page[1:], Position("message-1", NOON), side)
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_what_has_no_date_makes_nobody_suspicious(side: Side) -> None:
+    assert not may_be_ignored([[{"id": "undated", "date": None}]], Position("message-1", NOON), side)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 3)), unique_by=lambda shape: shape[0], max_size=10))
@@ -138,3 +165,64 @@ def test_entries_that_come_oldest_first_are_turned_round_with_their_parts_in_ord
     assert newest_first(entries) == turned
     assert newest_first(turned) == turned
     assert newest_first([]) == []
+
+
+ALERT = {"message_type": "user_message", "content": '{"type": "system_alert", "message": "Messages were hidden."}'}
+SUMMARY = {"message_type": "summary_message", "summary": "They talked."}
+SYSTEM = {"message_type": "system_message", "content": "You are a helpful agent."}
+WORDS = {"message_type": "user_message", "content": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("oldest", "is_spoilt"),
+    [
+        ([SYSTEM, ALERT, WORDS], True),
+        ([SYSTEM, WORDS, ALERT], True),
+        ([SYSTEM, SUMMARY], True),
+        ([SUMMARY], True),
+        ([SYSTEM, WORDS, WORDS], False),
+        ([SYSTEM, {**WORDS, "content": "system_alert"}], False),
+        ([SYSTEM], False),
+        ([], False),
+    ],
+)
+def test_a_compaction_shows_by_its_summary_among_the_oldest(oldest: list[dict[str, Any]], is_spoilt: bool) -> None:
+    """Letta server 0.16.8 puts the summary right behind the system message, before all that was said."""
+    assert is_compacted(oldest) is is_spoilt
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), max_size=12))
+def test_a_spoilt_list_is_put_in_order_of_date_and_within_a_second_stays_as_it_is(
+    shapes: list[tuple[int, int]],
+) -> None:
+    """Letta's dates are whole seconds."""
+    groups = [
+        [{**dated(f"message-{number}", second), "part": part} for part in range(size)]
+        for number, (second, size) in enumerate(shapes)
+    ]
+
+    ordered = oldest_first([entry for parts in groups for entry in parts])
+
+    assert ordered == [
+        parts for second in range(10) for parts in groups if parts[0]["date"].endswith(f"{second}+00:00")
+    ]
+
+
+def test_the_neighbours_of_a_place_come_nearest_first() -> None:
+    one, two, three, four = whole = [[dated(f"message-{number}", number)] for number in range(4)]
+    place = Position("message-2", NOON + 2)
+
+    assert neighbours(whole, place, "before") == [two, one]
+    assert neighbours(whole, place, "after") == [four]
+    assert neighbours(whole, Position("message-0"), "before") == []
+    assert neighbours(whole, Position("message-3"), "after") == []
+    assert neighbours(whole, None, "before") == [four, three, two, one]
+    assert neighbours(whole, None, "after") == whole
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("whole", [[], [[dated("message-1", 0)]]])
+def test_a_place_that_is_not_in_the_list_has_no_neighbours(side: Side, whole: list[Stored]) -> None:
+    """Ours: that isn't an empty page."""
+    assert neighbours(whole, Position("message-2", NOON), side) is None
+    assert neighbours([], None, side) == []

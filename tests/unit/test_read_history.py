@@ -4,6 +4,8 @@ The Letta behind it is `thread_letta`, whose cursors behave as measured on the r
 """
 
 from collections.abc import Awaitable, Callable
+from itertools import groupby
+from json import loads
 from math import ceil
 from typing import Any
 
@@ -17,7 +19,18 @@ from letta_conv_mcp.history import MESSAGE_CHARS, PAGE_CHARS, SHORTEST_CUT, read
 from letta_conv_mcp.letta.paging import cursor_at
 from letta_conv_mcp.views import Message, MessagePage
 from tests.fake.state import StoredMessage, Thread
-from tests.unit.thread_letta import CONV, TYPES, ThreadLetta, compacted, plain_thread, stored, thread_of, threads
+from tests.unit.thread_letta import (
+    CONV,
+    TYPES,
+    ThreadLetta,
+    compacted,
+    compacted_lettas,
+    plain_thread,
+    stored,
+    summary,
+    thread_of,
+    threads,
+)
 
 LIMITS = st.integers(1, 30)
 MANY_PAGES = 200
@@ -34,12 +47,19 @@ def read(letta: ThreadLetta, **arguments: Any) -> MessagePage:
 
 def said_in(thread: Thread, types: frozenset[str] | None = None) -> list[tuple[str, str, str]]:
     """What tells the entries of a conversation apart, oldest first."""
-    return [
-        (entry["id"], entry["message_type"], entry["content"])
-        for message in thread.messages
-        for entry in message.entries
-        if types is None or entry["message_type"] in types
-    ]
+    shown = [(entry["id"], *shown_as(entry)) for message in thread.messages for entry in message.entries]
+    return [entry for entry in shown if types is None or entry[1] in types]
+
+
+def shown_as(entry: dict[str, Any]) -> tuple[str, str]:
+    """The type and the text of an entry. A compaction's summary is stored as a user's message in JSON."""
+    if entry["content"].startswith("{"):
+        return "system_alert", loads(entry["content"])["message"]
+    return entry["message_type"], entry["content"]
+
+
+def cursor_of(message: StoredMessage, conversation_id: str = CONV, *, compacted: bool = False) -> str:
+    return cursor_at(conversation_id, list(message.entries), compacted=compacted)
 
 
 def shown_on(page: MessagePage) -> list[tuple[str, str, str]]:
@@ -144,7 +164,7 @@ def test_a_walk_with_a_filter_shows_exactly_the_wanted_entries(
 
 
 def test_a_filter_that_fits_next_to_nothing_goes_on_from_where_it_stopped_looking() -> None:
-    """Ours: one call makes at most ten requests, and a page may be empty before the end."""
+    """Ours: one call reads at most ten of Letta's pages, and a page of ours may be empty before the end."""
     rare = stored(0, 0, ["system_message"])
     thread = thread_of([rare, *(stored(number, number, ["user_message"]) for number in range(1, 1_500))])
     letta = ThreadLetta(thread)
@@ -152,7 +172,8 @@ def test_a_filter_that_fits_next_to_nothing_goes_on_from_where_it_stopped_lookin
     pages = walk_back(letta, limit=5, types=frozenset({"system_message"}))
 
     assert [shown_on(page) for page in pages] == [[], [("message-0", "system_message", "0.0")]]
-    assert letta.requests <= 16
+    # Ten and six, and the look whether the list was compacted.
+    assert letta.requests <= 16 + 1
 
 
 @settings(max_examples=150, deadline=None)
@@ -187,21 +208,22 @@ def test_an_unknown_id_is_an_error_and_not_the_first_page(side: str, per_second:
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_cursor_of_another_conversation_is_an_error_without_a_request(side: str) -> None:
-    """Letta ignores it; the cursor's own mark shows it."""
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_cursor_of_another_conversation_is_an_error_after_a_look(side: str, compacted: bool) -> None:
+    """Letta ignores it; the cursor's own mark makes it an id that is verified before it is believed."""
     letta = ThreadLetta(plain_thread(10))
 
     with pytest.raises(UnknownCursor):
-        read(letta, **{side: cursor_at("conv-2", letta.thread.messages[5].entries[0])})
+        read(letta, **{side: cursor_of(letta.thread.messages[5], "conv-2", compacted=compacted)})
 
-    assert letta.requests == 0
+    assert letta.requests == 3
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["before", "after"]), st.integers(0, 100), st.characters(codec="ascii"))
 def test_a_cursor_with_one_letter_changed_is_an_error_or_the_same_place(side: str, place: int, letter: str) -> None:
     letta = ThreadLetta(plain_thread(10))
-    cursor = cursor_at(CONV, letta.thread.messages[5].entries[0])
+    cursor = cursor_of(letta.thread.messages[5])
     place %= len(cursor)
     right = read(letta, limit=3, **{side: cursor})
 
@@ -222,7 +244,7 @@ def test_a_cursor_whose_message_has_gone_is_an_error_or_still_the_right_place(
     if not thread.messages:
         return
     place = data.draw(st.integers(0, len(thread.messages) - 1))
-    cursor = cursor_at(CONV, thread.messages[place].entries[0])
+    cursor = cursor_of(thread.messages[place])
     left, right = thread.messages[:place], thread.messages[place + 1 :]
 
     try:
@@ -238,7 +260,7 @@ def test_a_cursor_whose_message_has_gone_is_an_error_or_still_the_right_place(
 def test_a_walk_from_a_message_that_has_gone_ends_within_a_crowded_second_too(limit: int) -> None:
     """Letta's dates are whole seconds, so that there a date alone can't show an ignored cursor."""
     thread = plain_thread(10, per_second=100)
-    cursor = cursor_at(CONV, thread.messages[5].entries[0])
+    cursor = cursor_of(thread.messages[5])
     rest = thread_of(thread.messages[:5] + thread.messages[6:])
 
     pages = walk_back(ThreadLetta(rest), cursor, limit=limit)
@@ -246,25 +268,157 @@ def test_a_walk_from_a_message_that_has_gone_ends_within_a_crowded_second_too(li
     assert len(pages) <= ceil(len(rest.messages) / limit)
 
 
-@pytest.mark.parametrize("kept", [0, 6])
-@pytest.mark.parametrize("limit", [1, 2, 3, 5, 20])
-def test_a_walk_back_through_a_compacted_conversation_shows_every_entry_once(kept: int, limit: int) -> None:
+COMPACTED = pytest.mark.parametrize(("kept", "times"), [(0, 1), (6, 1), (0, 2), (6, 2), (30, 3)])
+
+
+@COMPACTED
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 20, 100])
+def test_a_walk_back_through_a_compacted_conversation_shows_every_entry_once(kept: int, times: int, limit: int) -> None:
     """Letta numbers messages anew when it compacts: dates no longer rise along the list, and places are shared."""
-    letta = compacted(kept=kept)
+    letta = compacted(kept=kept, times=times)
 
     pages = walk_back(letta, limit=limit)
 
-    assert sorted(shown_in_order(pages)) == sorted(said_in(letta.thread))
+    assert shown_in_order(pages[::-1]) == said_in(letta.thread)
+    assert letta.requests <= ceil(len(letta.thread.messages) / limit) + 1
 
 
-@pytest.mark.parametrize("kept", [0, 6])
-def test_the_newest_page_of_a_compacted_conversation_holds_what_was_said_last(kept: int) -> None:
+@COMPACTED
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 20, 100])
+def test_a_walk_forward_through_a_compacted_conversation_shows_every_entry_once(
+    kept: int, times: int, limit: int
+) -> None:
+    letta = compacted(kept=kept, times=times)
+
+    pages = walk_forward(letta, letta.thread.messages[0].id, limit=limit)
+
+    assert shown_in_order(pages) == said_in(letta.thread)[1:]
+    assert letta.requests <= ceil(len(letta.thread.messages) / limit) + 1
+
+
+@COMPACTED
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize("types", [{"system_alert"}, {"user_message"}, {"system_alert", "user_message"}, {"nothing"}])
+def test_a_filter_finds_everything_in_a_compacted_conversation(
+    kept: int, times: int, limit: int, types: set[str]
+) -> None:
+    """Ours: the summary counts as a notice of Letta's, and not as the person's words."""
+    letta = compacted(kept=kept, times=times)
+
+    back = walk_back(letta, limit=limit, types=frozenset(types))
+    forward = walk_forward(letta, letta.thread.messages[0].id, limit=limit, types=frozenset(types))
+
+    assert shown_in_order(back[::-1]) == said_in(letta.thread, frozenset(types))
+    assert shown_in_order(forward) == said_in(thread_of(letta.thread.messages[1:]), frozenset(types))
+
+
+@COMPACTED
+def test_the_newest_page_of_a_compacted_conversation_holds_what_was_said_last(kept: int, times: int) -> None:
     """Letta lists what is said after a compaction among the old messages, where few were kept."""
-    letta = compacted(kept=kept)
+    letta = compacted(kept=kept, times=times)
 
     page = read(letta, limit=2)
 
     assert shown_on(page) == said_in(letta.thread)[-2:]
+
+
+@settings(max_examples=200, deadline=None)
+@given(compacted_lettas(distinct_seconds=True), LIMITS, st.data())
+def test_a_walk_by_cursors_over_any_compacted_list_shows_every_entry_once_in_order_of_date(
+    letta: ThreadLetta, limit: int, data: st.DataObject
+) -> None:
+    """Ours: however often it was compacted, and from any place in it."""
+    place = data.draw(st.integers(0, len(letta.thread.messages) - 1))
+    start = letta.thread.messages[place].id
+
+    back = walk_back(letta, limit=limit)
+    budget = ceil(len(letta.thread.messages) / limit) + 1
+    assert letta.requests <= budget
+    older, newer = walk_back(letta, start, limit=limit), walk_forward(letta, start, limit=limit)
+
+    assert shown_in_order(back[::-1]) == said_in(letta.thread)
+    assert shown_in_order(older[::-1]) == said_in(thread_of(letta.thread.messages[:place]))
+    assert shown_in_order(newer) == said_in(thread_of(letta.thread.messages[place + 1 :]))
+    assert all(len({message.id for message in page.messages}) <= limit for page in (*back, *older, *newer))
+
+
+@settings(max_examples=200, deadline=None)
+@given(compacted_lettas(), LIMITS, st.none() | st.frozensets(st.sampled_from((*TYPES, "system_alert")), min_size=1))
+def test_a_compacted_list_with_many_messages_in_a_second_loses_and_repeats_none(
+    letta: ThreadLetta, limit: int, types: frozenset[str] | None
+) -> None:
+    """Letta's dates are whole seconds; within one the list's own order stays, which a compaction has changed."""
+    pages = walk_back(letta, limit=limit, types=types)
+
+    shown = [message for page in pages[::-1] for message in page.messages]
+    assert sorted(shown_in_order(pages)) == sorted(said_in(letta.thread, types))
+    assert [message.date for message in shown] == sorted(message.date or "" for message in shown)
+    assert len(list(groupby(message.id for message in shown))) == len({message.id for message in shown})
+
+
+@settings(max_examples=150, deadline=None)
+@given(compacted_lettas(), LIMITS, LIMITS, st.data())
+def test_turning_round_on_any_page_of_a_compacted_list_goes_on_right_beside_it(
+    letta: ThreadLetta, limit: int, other: int, data: st.DataObject
+) -> None:
+    whole = shown_in_order(walk_back(letta, limit=100)[::-1])
+    pages = [page for page in walk_back(letta, limit=limit) if page.newer_cursor]
+    if not pages:
+        return
+    page = data.draw(st.sampled_from(pages))
+
+    newer = walk_forward(letta, page.newer_cursor or "", limit=other)
+    older = walk_back(letta, newer[0].older_cursor, limit=other)
+
+    first_newer = whole.index(shown_on(page)[-1]) + 1
+    assert shown_in_order(newer) == whole[first_newer:]
+    assert shown_in_order(older[::-1]) == whole[:first_newer]
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("limit", [1, 3, 100])
+@pytest.mark.parametrize("cursor", ["junk", "message-99", "conv-1"])
+def test_an_unknown_id_in_a_compacted_conversation_is_an_error_too(side: str, limit: int, cursor: str) -> None:
+    with pytest.raises(UnknownCursor):
+        read(compacted(kept=3), limit=limit, **{side: cursor})
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("place", [0, 5, 12])
+def test_a_cursor_in_a_compacted_conversation_whose_message_has_gone_is_an_error(side: str, place: int) -> None:
+    letta = compacted(kept=3)
+    cursor = cursor_of(letta.thread.messages.pop(place), compacted=True)
+
+    with pytest.raises(UnknownCursor):
+        read(letta, **{side: cursor})
+
+
+@pytest.mark.parametrize("limit", [1, 4])
+def test_a_notice_at_the_beginning_that_is_no_compactions_changes_nothing(limit: int) -> None:
+    """Ours: a list that was taken for a spoilt one is still read right, and within the same budget."""
+    happened = [
+        *plain_thread(2).messages,
+        summary(2, 2),
+        *(stored(number, number, TYPES[:2]) for number in range(3, 9)),
+    ]
+    letta = ThreadLetta(thread_of(happened))
+
+    pages = walk_back(letta, limit=limit)
+
+    assert shown_in_order(pages[::-1]) == said_in(letta.thread)
+    assert letta.requests <= ceil(len(happened) / limit) + 1
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("is_compacted", [False, True])
+def test_only_the_first_page_of_a_walk_is_looked_at_twice(side: str, is_compacted: bool) -> None:
+    """Ours: a cursor remembers whether its list is a compacted one."""
+    letta = compacted(kept=3) if is_compacted else ThreadLetta(plain_thread(13))
+    cursor = cursor_of(letta.thread.messages[6], compacted=is_compacted)
+
+    read(letta, limit=3, **{side: cursor})
+
+    assert letta.requests == 1
 
 
 def test_a_page_has_a_cursor_for_each_side_that_may_hold_more() -> None:

@@ -181,6 +181,11 @@ def test_approvals_are_the_calls_of_approval_requests_and_of_nothing_else() -> N
         ),
         ("summary_message", {"summary": "They talked."}, "system", "They talked."),
         ("event_message", {"event_type": "compaction", "event_data": {"n": 3}}, "system", 'compaction: {"n": 3}'),
+        ("event_message", {}, "system", "event: {}"),
+        ("tool_call_message", {"tool_call": {"arguments": "{}"}}, "assistant", "a tool({})"),
+        ("tool_call_message", {}, "assistant", ""),
+        ("approval_request_message", {"tool_call": {"tool_call_id": "c"}}, "assistant", "asks to run a tool() [c]"),
+        ("tool_return_message", {"tool_returns": [{"tool_return": "5"}]}, "tool", "tool returned: 5"),
         ("message_of_next_year", {"content": "words"}, "system", "words"),
         ("message_of_next_year", {}, "system", ""),
     ],
@@ -222,6 +227,11 @@ def test_every_type_of_message_can_be_read(kind: str, fields: dict[str, Any], ro
             {"approvals": None, "approve": False, "approval_request_id": "message-9", "reason": "no"},
             "denied [message-9]: no",
         ),
+        ({}, "answered"),
+        ({"approvals": [], "approve": None, "approval_request_id": None}, "answered"),
+        ({"approvals": [{"type": "approval", "tool_call_id": "call_1"}]}, "answered [call_1]"),
+        ({"approvals": [{"type": "approval", "reason": "later"}]}, "answered: later"),
+        ({"approvals": [{"type": "tool", "tool_return": "42"}]}, "the client's tool returned: 42"),
     ],
 )
 def test_an_answer_to_an_approval_is_read_in_its_new_and_its_old_style(fields: dict[str, Any], text: str) -> None:

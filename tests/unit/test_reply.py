@@ -38,6 +38,7 @@ ERROR_TYPES = [
     "internal_error",
     "an_error_of_next_year",
 ]
+FOR_THE_PERSON = ["llm_authentication", "llm_insufficient_credits"]
 MOVES = ("again", "go on", "Tell the person", "get_history")
 """Every sentence on a failure offers one of these."""
 
@@ -116,7 +117,7 @@ def test_full_detail_adds_thoughts_tools_and_usage() -> None:
         stop_reason="end_turn",
         usage=Counted(7, 2, 9, 1),
         calls={"call_1": Call(name="add", arguments="{}", status="success", result="50"), "call_2": Call(name="drop")},
-        _thoughts=["hm", "m"],
+        _thoughts={"t": ["hm", "m"], "u": ["so"]},
     )
 
     concise = reply_from_draft(draft, "completed", conversation_id=CONV)
@@ -124,7 +125,7 @@ def test_full_detail_adds_thoughts_tools_and_usage() -> None:
 
     assert full == concise.model_copy(
         update={
-            "reasoning": "hmm",
+            "reasoning": "hmm\n\nso",
             "tool_uses": [
                 ToolUse(tool="add", arguments="{}", status="success", result="50"),
                 ToolUse(tool="drop", arguments=""),
@@ -156,19 +157,13 @@ def test_an_interrupted_reply_says_that_the_message_may_have_been_received() -> 
     )
 
 
-def test_a_cancelled_run_that_stored_nothing_may_be_repeated() -> None:
-    """Letta: neither the message nor the partial text of a run cancelled in its first step is kept."""
-    assert "safe to send the message again" in next_step_of(spoke("The", stop_reason="cancelled"), "cancelled")
-
-
-def test_a_cancelled_run_that_finished_a_step_is_not_called_safe_to_repeat() -> None:
-    """Letta stores a step when it is finished, and the message with the first one."""
-    calls = {"call_1": Call(name="add", status="success", result="5")}
-
-    next_step = next_step_of(Draft(stop_reason="cancelled", calls=calls), "cancelled")
-
-    assert "safe to send" not in next_step
-    assert "get_history" in next_step
+@pytest.mark.parametrize("text", ["", "The"])
+@pytest.mark.parametrize("calls", [{}, {"call_1": Call(name="add", status="success", result="5")}])
+def test_a_cancelled_run_is_looked_at_before_it_is_repeated(text: str, calls: dict[str, Call]) -> None:
+    """Letta stores a step when it is finished, and the message with the first; a draft can't tell whether it was."""
+    assert next_step_of(spoke(text, stop_reason="cancelled", calls=calls), "cancelled") == (
+        "The run was cancelled. Some of it may be kept: call get_history before you send anything again."
+    )
 
 
 @pytest.mark.parametrize("stop_reason", FAILURES)
@@ -187,7 +182,7 @@ def test_every_failure_says_what_to_do_and_does_not_contradict_itself(
     assert not ("can't help" in next_step and "safe to send" in next_step)
 
 
-@pytest.mark.parametrize("error_type", ERROR_TYPES)
+@pytest.mark.parametrize("error_type", [kind for kind in ERROR_TYPES if kind not in FOR_THE_PERSON])
 def test_a_failure_in_the_first_step_kept_nothing_and_may_be_repeated(error_type: str) -> None:
     """Letta: after a failed model call the user's message is not stored."""
     assert next_step_of(Draft(stop_reason="error", error_type=error_type)).endswith(
@@ -195,13 +190,41 @@ def test_a_failure_in_the_first_step_kept_nothing_and_may_be_repeated(error_type
     )
 
 
-@pytest.mark.parametrize("error_type", ERROR_TYPES)
+@pytest.mark.parametrize("error_type", [kind for kind in ERROR_TYPES if kind not in FOR_THE_PERSON])
 def test_a_failure_in_a_later_step_is_looked_at_before_it_is_repeated(error_type: str) -> None:
     """Letta stores a step when it is finished."""
     calls = {"call_1": Call(name="add", status="success", result="")}
 
     assert next_step_of(Draft(stop_reason="error", error_type=error_type, calls=calls)).endswith(
-        " The steps before that are kept: call get_history before you send anything again."
+        " Some of it may be kept: call get_history before you send anything again."
+    )
+
+
+@pytest.mark.parametrize("stop_reason", ["error", "llm_api_error"])
+@pytest.mark.parametrize("error_type", FOR_THE_PERSON)
+@pytest.mark.parametrize("result", [None, "5"])
+def test_a_failure_that_only_the_person_can_mend_is_told_and_not_repeated(
+    stop_reason: str, error_type: str, result: str | None
+) -> None:
+    """Ours: sending again would fail again, whatever was kept."""
+    calls = {"call_1": Call(name="add", status="success", result=result)}
+
+    assert next_step_of(Draft(stop_reason=stop_reason, error_type=error_type, calls=calls)).endswith(
+        ". Tell the person; sending again can't help before that is settled."
+    )
+
+
+@pytest.mark.parametrize("stop_reason", ["max_steps", "max_tokens_exceeded"])
+@pytest.mark.parametrize("error_type", [None, *ERROR_TYPES])
+@pytest.mark.parametrize("result", [None, "5"])
+def test_a_reply_that_reached_a_limit_is_kept_and_asked_to_go_on(
+    stop_reason: str, error_type: str | None, result: str | None
+) -> None:
+    """Ours: a limit is the better reason, whatever error is named beside it."""
+    calls = {"call_1": Call(name="add", status="success", result=result)}
+
+    assert next_step_of(Draft(stop_reason=stop_reason, error_type=error_type, calls=calls)).endswith(
+        " What it did is kept: ask it to go on."
     )
 
 

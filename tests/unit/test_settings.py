@@ -25,8 +25,19 @@ BAD_VALUES = [
     ("base_url", "http://letta.example?x=1"),
     ("base_url", "http://letta.example#x"),
     ("base_url", "http://me:hunter2@letta.example"),
+    ("base_url", "http://me@letta.example"),
+    ("base_url", "http://:hunter2@letta.example"),
+    ("base_url", "http://me:hunter2@letta.example:eighty"),
+    ("base_url", "http://me:hunter2@[::1"),
+    ("base_url", "http://me:hunter2/@letta.example"),
+    ("base_url", "me:hunter2@letta.example:8283"),
+    ("base_url", "ws://me:hunter2@letta.example"),
     ("base_url", "http://[::1"),
+    ("base_url", "http://letta.example]"),
     ("base_url", "http://letta.example:eighty"),
+    ("base_url", "http://letta.example:0"),
+    ("base_url", "http://letta.example:65536"),
+    ("base_url", "http://:8283"),
     ("base_url", "ws://127.0.0.1:4500"),
     ("base_url", "wss://letta.example"),
     ("wait_seconds", "soon"),
@@ -93,6 +104,21 @@ def test_a_flag_that_is_none_leaves_its_variable_alone() -> None:
 def test_nothing_set_and_everything_empty_give_the_defaults(environment: dict[str, str]) -> None:
     """Ours: hosts pass on empty values for what their users left out."""
     assert settings_from_env(environment) == Settings()
+
+
+@pytest.mark.parametrize("empty", ["", " ", None])
+def test_an_empty_flag_leaves_its_variable_alone_too(empty: str | None) -> None:
+    """Ours: a host's configuration may pass on a flag whose value its user left out."""
+    environment = {
+        "LETTA_BASE_URL": "http://letta.example",
+        "LETTA_AGENT_ID": "Ada",
+        "LETTA_CONV_WAIT_SECONDS": "7.5",
+        "LETTA_CONV_LOG_LEVEL": "DEBUG",
+    }
+    flags = dict.fromkeys(VARIABLES, empty)
+
+    assert settings_from_env(environment, **flags) == settings_from_env(environment)
+    assert settings_from_env({}, **flags) == Settings()
 
 
 def test_a_key_alone_means_letta_cloud() -> None:

@@ -79,4 +79,8 @@ def test_a_summary_of_several_lines_is_one_heading() -> None:
 
     transcript = markdown_transcript(talk, [], earlier=False)
 
-    assert transcript.splitlines()[1:] == ["", "Conversation `conv-1` with agent `agent-1`."]
+    assert transcript.splitlines() == [
+        "# About cats **Agent** · never",
+        "",
+        "Conversation `conv-1` with agent `agent-1`.",
+    ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from letta_conv_mcp.cli.typewriter import Typewriter
+from letta_conv_mcp.cli.typewriter import SURE_OVERLAP, Typewriter
 from letta_conv_mcp.letta.events import Frame, Spoke
 from letta_conv_mcp.tools.progress import LINE_CHARS, progress_line
 from letta_conv_mcp.turns.turn import Turn
@@ -73,6 +73,33 @@ def test_a_jump_of_more_than_a_line_is_not_bridged_by_a_letter_that_happens_to_f
     assert shown == ["Please", f"…{tail}"]
 
     assert printed_of(shown, "".join(pieces)) == "".join(pieces)
+
+
+@pytest.mark.parametrize(("overlap", "is_bridged"), [(SURE_OVERLAP - 1, False), (SURE_OVERLAP, True)])
+def test_a_line_cut_from_the_left_goes_on_only_where_enough_of_it_was_printed(overlap: int, is_bridged: bool) -> None:
+    """Ours: a few letters may fit by chance."""
+    words = "".join(chr(ord("a") + number % 26) + str(number) for number in range(100))[: 100 + LINE_CHARS]
+    tail = words[-(LINE_CHARS - 1) :]
+    printed = words[: len(words) - len(tail) + overlap]
+    typewriter = Typewriter()
+    typewriter.shows(printed)
+
+    added = typewriter.shows(f"…{tail}")
+
+    assert added == (words[len(printed) :] if is_bridged else "")
+    assert typewriter.ends(words) == ("" if is_bridged else words[len(printed) :])
+
+
+def test_a_line_that_could_go_on_at_two_places_waits_for_the_end() -> None:
+    """Ours: where the words repeat themselves, nobody can tell how often they were said."""
+    refrain = "row, row, row your boat, "
+    typewriter = Typewriter()
+    typewriter.shows(refrain * 3)
+
+    added = typewriter.shows("…" + (refrain * 20)[-(LINE_CHARS - 1) :])
+
+    assert added == ""
+    assert typewriter.ends(refrain * 20) == (refrain * 20)[len(refrain * 3) :].rstrip()
 
 
 def test_a_line_adds_what_is_new_in_it() -> None:

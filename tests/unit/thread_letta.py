@@ -3,6 +3,7 @@
 Its cursors are those of `tests.fake.pages`, which a contract test holds to the real Letta.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,8 @@ class ThreadLetta:
     thread: Thread
     positions: dict[str, int] = field(default_factory=dict[str, int])
     """Where each message stands, in a compacted conversation: Letta numbers them anew there, and two share a place."""
+    is_turned: bool = False
+    """Whether of two that share a place the newer one is listed first: the database promises no order."""
     requests: int = 0
     known: set[str] = field(default_factory=lambda: {CONV})
 
@@ -58,6 +61,8 @@ class ThreadLetta:
             found = [message for message in found if self.positions[message.id] > self.positions[cursor.after]]
         if cursor.before in self.positions:
             found = [message for message in found if self.positions[message.id] < self.positions[cursor.before]]
+        if self.is_turned:
+            found = found[::-1]
         sign = 1 if cursor.is_ascending else -1
         return sorted(found, key=lambda message: sign * self.positions[message.id])[: cursor.limit]
 
@@ -91,18 +96,49 @@ def plain_thread(count: int, *, per_second: int = 1) -> Thread:
     return thread_of(stored(number, number // per_second, [TYPES[number % 2]]) for number in range(count))
 
 
-def compacted(*, kept: int) -> ThreadLetta:
-    """A conversation of ten messages that was compacted, and then talked in once more.
+@dataclass(frozen=True)
+class Compaction:
+    """All but the system message and some of the newest is put out of context, and a summary takes its place."""
 
-    What stays in context is numbered anew from 0: the system message, the summary, the messages kept. What was put
-    out of context keeps its old place.
+    summary: StoredMessage
+    kept: int
+
+
+def summary(number: int, second: int) -> StoredMessage:
+    """What Letta server 0.16.8 files of a compaction: as if the person had said it."""
+    message = stored(number, second, ["user_message"])
+    message.entries[0]["content"] = json.dumps({"type": "system_alert", "message": f"{number}.0", "time": "10:02 PM"})
+    return message
+
+
+def letta_after(happened: Iterable[StoredMessage | Compaction], *, is_turned: bool = False) -> ThreadLetta:
+    """A conversation in which messages were said and compactions made, in this order.
+
+    A compaction numbers anew from 0 what stays in context: the system message, the summary, the messages kept. What
+    is said next goes on from there. What was put out of context keeps its old place.
     """
-    messages = [stored(number, number, ["user_message"]) for number in range(10)]
-    positions = {message.id: place for place, message in enumerate(messages)}
-    summary, said, answered = (stored(number, number * 10, ["user_message"]) for number in (10, 11, 12))
-    in_context = [messages[0], summary, *messages[len(messages) - kept :]]
-    positions.update({message.id: place for place, message in enumerate([*in_context, said, answered])})
-    return ThreadLetta(thread_of([*messages, summary, said, answered]), positions)
+    said: list[StoredMessage] = []
+    in_context: list[StoredMessage] = []
+    positions: dict[str, int] = {}
+    for event in happened:
+        if isinstance(event, Compaction):
+            in_context = [*in_context[:1], event.summary, *in_context[max(1, len(in_context) - event.kept) :]]
+            said.append(event.summary)
+        else:
+            in_context.append(event)
+            said.append(event)
+        positions.update({message.id: place for place, message in enumerate(in_context)})
+    return ThreadLetta(thread_of(said), positions, is_turned)
+
+
+def compacted(*, kept: int, times: int = 1) -> ThreadLetta:
+    """A conversation of ten messages that was compacted, and then talked in once more; all of it some times."""
+    happened: list[StoredMessage | Compaction] = []
+    for number in range(0, 13 * times, 13):
+        happened += [stored(number + said, number + said, ["user_message"]) for said in range(10)]
+        happened.append(Compaction(summary(number + 10, number + 10), kept))
+        happened += [stored(number + said, number + said, ["user_message"]) for said in (11, 12)]
+    return letta_after(happened)
 
 
 @st.composite
@@ -115,3 +151,20 @@ def threads(draw: st.DrawFn, *, max_size: int = 25, distinct_seconds: bool = Fal
         second += 1 if distinct_seconds else draw(st.sampled_from([0, 0, 0, 1, 60]))
         messages.append(stored(number, second, types))
     return thread_of(messages)
+
+
+@st.composite
+def compacted_lettas(draw: st.DrawFn, *, distinct_seconds: bool = False) -> ThreadLetta:
+    """Any conversation that was compacted once or several times, whatever was kept and said in between."""
+    happened: list[StoredMessage | Compaction] = [stored(0, 0, ["system_message"])]
+    second = 0
+    shapes = st.lists(st.lists(st.sampled_from(TYPES), min_size=1, max_size=3), max_size=8)
+    for _ in range(draw(st.integers(1, 3))):
+        for types in (*draw(shapes), None, *draw(shapes)):
+            second += 1 if distinct_seconds else draw(st.sampled_from([0, 0, 0, 1, 60]))
+            number = len(happened)
+            if types is None:
+                happened.append(Compaction(summary(number, second), draw(st.integers(0, 8))))
+            else:
+                happened.append(stored(number, second, types))
+    return letta_after(happened, is_turned=draw(st.booleans()))
