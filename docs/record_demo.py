@@ -21,9 +21,8 @@ def main() -> None:
     ).stdout
     lines = ["$ letta-conv-mcp demo", *played.splitlines()]
     drawn = StringIO()
-    SvgFormatter(style="monokai", nowrap=True, fontsize="14px", xoffset=16, yoffset=28, ystep=LINE).format(
-        _tokens(lines), drawn
-    )
+    formatter = SvgFormatter[str](style="monokai", nowrap=True, fontsize="14px", xoffset=16, yoffset=28, ystep=LINE)
+    formatter.format(_tokens(lines), drawn)  # pyright: ignore[reportUnknownMemberType]
     PICTURE.write_text(_framed(drawn.getvalue(), height=LINE * len(lines) + 32), encoding="utf-8")
 
 

@@ -15,10 +15,12 @@ from letta_conv_mcp.letta.paging import (
     Stored,
     cursor_at,
     is_compacted,
+    is_disordered,
     may_be_ignored,
     neighbours,
     oldest_first,
     position_from_cursor,
+    position_of,
     stored_messages,
 )
 from letta_conv_mcp.letta.port import Letta
@@ -68,14 +70,21 @@ async def read_history(
     side: Side = "before" if after is None else "after"
     cursor = before if after is None else after
     start = position_from_cursor(conversation_id, cursor) if cursor is not None else None
-    compacted = await _is_compacted(letta, conversation_id, start)
-    fetch = (_fetch_sorted if compacted else _fetch_listed)(letta, conversation_id, side, start)
+    # A cursor of ours remembers what the first page found out.
+    compacted = start.compacted if start and start.second is not None else await _is_compacted(letta, conversation_id)
 
     def fits(stored: Stored) -> bool:
         return bool(_of_types(stored, types))
 
+    async def walk(fetcher: _Fetcher) -> Gathered[Stored]:
+        return await gather(fetcher(letta, conversation_id, side, start), fits if types else None, limit=limit)
+
     try:
-        gathered = await gather(fetch, fits if types else None, limit=limit)
+        try:
+            gathered = await walk(_fetch_sorted if compacted else _fetch_listed)
+        except ListSpoilt:
+            # The compaction came after the cursor was made.
+            compacted, gathered = True, await walk(_fetch_sorted)
     except CursorIgnored:
         raise UnknownCursor(side, cursor or "") from None
     if not gathered.seen:
@@ -89,13 +98,15 @@ class CursorIgnored(Exception):
     """Letta did not know a cursor and began at an end of the list."""
 
 
+class ListSpoilt(Exception):
+    """The conversation turned out to be compacted while its list was being walked."""
+
+
 _Fetch: TypeAlias = Callable[[Stored | None, int], Awaitable[list[Stored]]]
+_Fetcher: TypeAlias = Callable[[Letta, str, Side, Position | None], _Fetch]
 
 
-async def _is_compacted(letta: Letta, conversation_id: str, start: Position | None) -> bool:
-    """Whether the list is spoilt. A cursor of ours remembers it, so that a walk asks once."""
-    if start is not None and start.second is not None:
-        return start.compacted
+async def _is_compacted(letta: Letta, conversation_id: str) -> bool:
     return is_compacted(await letta.messages(conversation_id, order="asc", limit=3))
 
 
@@ -103,14 +114,15 @@ def _fetch_listed(letta: Letta, conversation_id: str, side: Side, start: Positio
     """Reads page by page, as Letta lists."""
 
     async def fetch(last: Stored | None, size: int) -> list[Stored]:
-        if last is not None:
-            return await _stored(letta, conversation_id, side, str(last[0].get("id")), size)
-        page = await _stored(letta, conversation_id, side, start.message_id if start else None, size)
-        if start and may_be_ignored(page, start, side):
+        place = position_of(last) if last else start
+        page = await _stored(letta, conversation_id, side, place.message_id if place else None, size)
+        if place is start and start and may_be_ignored(page, start, side):
             # A page that began at the end of the list holds the very end.
             end = await _stored(letta, conversation_id, side, None, 1)
             if any(stored[0].get("id") == end[0][0].get("id") for stored in page):
                 raise CursorIgnored
+        if is_disordered(page, place, side) and await _is_compacted(letta, conversation_id):
+            raise ListSpoilt
         return page
 
     return fetch

@@ -68,10 +68,21 @@ def may_be_ignored(page: Sequence[Stored], position: Position, side: Side) -> bo
         return False
     if position.second is None or any(_id(stored) == position.message_id for stored in page):
         return True
-    seconds = [second for stored in page if (second := _second(stored[0])) is not None]
+    return is_disordered(page, position, side)
+
+
+def is_disordered(page: Sequence[Stored], position: Position | None, side: Side) -> bool:
+    """Whether the dates of a page, nearest first, turn back somewhere: Letta ignored a cursor, or a compaction came."""
+    start = [position.second] if position and position.second is not None else []
+    seconds = [*start, *(second for stored in page if (second := _second(stored[0])) is not None)]
     if side == "before":
-        return any(second > position.second for second in seconds)
-    return any(second < position.second for second in seconds)
+        seconds = [-second for second in seconds]
+    return seconds != sorted(seconds)
+
+
+def position_of(stored: Stored) -> Position:
+    """The place of a stored message."""
+    return Position(str(_id(stored)), _second(stored[0]))
 
 
 def stored_messages(entries: Sequence[Json]) -> list[Stored]:

@@ -34,20 +34,23 @@ class OfferedTool(Tool):
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
         """Run the tool. A failure says its own sentence, without the SDK's prefix."""
-        problems = [f"there is no argument {name!r}" for name in arguments if name not in self.parameters["properties"]]
+        problems = self._problems(arguments)
         if problems:
             raise InvalidArguments(self.name, problems)
         try:
             return await super().run(arguments, context, convert_result)
         except ToolError as error:
-            match error.__cause__:
-                case LettaFailure() as failure:
-                    raise failure from None
-                case ValidationError() as invalid:
-                    # The cause stays: the SDK logs the fields' names by it, and not their values.
-                    raise InvalidArguments(self.name, [_problem(details) for details in invalid.errors()]) from invalid
-                case _:
-                    raise
+            if isinstance(error.__cause__, LettaFailure):
+                raise error.__cause__ from None
+            raise
+
+    def _problems(self, arguments: dict[str, Any]) -> list[str]:
+        unknown = [f"there is no argument {name!r}" for name in arguments if name not in self.parameters["properties"]]
+        try:
+            self.fn_metadata.validate_arguments(arguments)
+        except ValidationError as invalid:
+            return [*(_problem(details) for details in invalid.errors()), *unknown]
+        return unknown
 
 
 def compact_schema(schema: Mapping[str, Any], *, nulls: bool = True) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_a_cursor_with_one_letter_changed_leads_nowhere_else(place: int, letter:
 
 def test_a_cursor_is_that_of_the_stored_message_and_not_of_one_of_its_parts() -> None:
     """Letta: the parts of a stored message share its id, and its date."""
-    parts = [{**MESSAGE, "part": 0}, {**MESSAGE, "part": 1}]
+    parts: Stored = [{**MESSAGE, "part": 0}, {**MESSAGE, "part": 1}]
 
     assert cursor_at(CONV, parts, compacted=False) == cursor_at(CONV, [MESSAGE], compacted=False)
 
@@ -192,11 +192,11 @@ def test_a_compaction_shows_by_its_summary_among_the_oldest(oldest: list[dict[st
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), max_size=12))
-def test_a_spoilt_list_is_put_in_order_of_date_and_within_a_second_stays_as_it_is(
+def test_a_spoilt_list_is_put_in_order_of_date_and_stays_as_it_is_where_nothing_else_is_known(
     shapes: list[tuple[int, int]],
 ) -> None:
     """Letta's dates are whole seconds."""
-    groups = [
+    groups: list[Stored] = [
         [{**dated(f"message-{number}", second), "part": part} for part in range(size)]
         for number, (second, size) in enumerate(shapes)
     ]
@@ -206,6 +206,33 @@ def test_a_spoilt_list_is_put_in_order_of_date_and_within_a_second_stays_as_it_i
     assert ordered == [
         parts for second in range(10) for parts in groups if parts[0]["date"].endswith(f"{second}+00:00")
     ]
+
+
+KINDS = st.sampled_from(["user_message", "assistant_message"])
+RUNS = st.sampled_from([None, "run-1", "run-2"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), RUNS, KINDS), max_size=12))
+def test_within_a_second_runs_of_a_spoilt_list_are_kept_apart_and_begin_with_what_the_person_said(
+    shapes: list[tuple[int, str | None, str]],
+) -> None:
+    """Letta: where places are taken twice, two runs of one second stand among each other."""
+    entries: list[Json] = [
+        {**dated(f"message-{number}", second), "run_id": run_id or f"alone-{number}", "message_type": kind}
+        for number, (second, run_id, kind) in enumerate(shapes)
+    ]
+    met = list(dict.fromkeys(entry["run_id"] for entry in entries))
+
+    ordered = oldest_first([{**entry, "run_id": named(entry["run_id"])} for entry in entries])
+
+    wanted = sorted(entries, key=lambda entry: entry["message_type"] != "user_message")
+    wanted = sorted(wanted, key=lambda entry: (entry["date"], met.index(entry["run_id"])))
+    assert [parts[0]["id"] for parts in ordered] == [entry["id"] for entry in wanted]
+
+
+def named(run_id: str) -> str | None:
+    """Messages of no run have none in common."""
+    return None if run_id.startswith("alone") else run_id
 
 
 def test_the_neighbours_of_a_place_come_nearest_first() -> None:

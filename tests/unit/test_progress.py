@@ -267,17 +267,17 @@ async def test_news_that_came_between_two_looks_is_not_waited_for() -> None:
 
 async def test_news_is_waited_for_where_all_of_it_was_seen() -> None:
     turn = turn_with(WORDS)
-    seen = await turn.news(0)
+    seen, heard = await turn.news(0), list[int]()
 
     with anyio.move_on_after(60) as silence:
         await turn.news(seen)
     async with anyio.create_task_group() as group:
         group.start_soon(add_after, turn, 60, WORDS)
         with anyio.fail_after(61):
-            heard = [seen, await turn.news(seen)]
+            heard.append(await turn.news(seen))
 
     assert silence.cancelled_caught
-    assert heard == [1, 2]
+    assert (seen, heard) == (1, [2])
 
 
 async def test_every_watcher_hears_the_same_news() -> None:

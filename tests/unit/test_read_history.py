@@ -22,9 +22,11 @@ from tests.fake.state import StoredMessage, Thread
 from tests.unit.thread_letta import (
     CONV,
     TYPES,
+    Compaction,
     ThreadLetta,
     compacted,
     compacted_lettas,
+    letta_after,
     plain_thread,
     stored,
     summary,
@@ -112,7 +114,7 @@ def test_walking_back_asks_letta_no_oftener_than_there_are_pages(thread: Thread,
 
     walk_back(letta, limit=limit)
 
-    assert letta.requests <= ceil(len(thread.messages) / limit) + 1
+    assert letta.requests <= max(1, ceil(len(thread.messages) / limit)) + 1
 
 
 @settings(max_examples=200, deadline=None)
@@ -312,6 +314,17 @@ def test_a_filter_finds_everything_in_a_compacted_conversation(
     assert shown_in_order(forward) == said_in(thread_of(letta.thread.messages[1:]), frozenset(types))
 
 
+def test_a_filter_that_fits_next_to_nothing_in_a_long_compacted_conversation_goes_on_too() -> None:
+    """Ours: such a list is read at once, and looked through a hundred messages at a time."""
+    long = [stored(number, number, ["user_message"]) for number in range(1, 1_500)]
+    letta = letta_after([stored(0, 0, ["system_message"]), *long, Compaction(summary(1_500, 1_500), 700)])
+
+    pages = walk_back(letta, limit=5, types=frozenset({"system_message"}))
+
+    assert [shown_on(page) for page in pages] == [[], [("message-0", "system_message", "0.0")]]
+    assert letta.requests == 3
+
+
 @COMPACTED
 def test_the_newest_page_of_a_compacted_conversation_holds_what_was_said_last(kept: int, times: int) -> None:
     """Letta lists what is said after a compaction among the old messages, where few were kept."""
@@ -347,7 +360,7 @@ def test_a_walk_by_cursors_over_any_compacted_list_shows_every_entry_once_in_ord
 def test_a_compacted_list_with_many_messages_in_a_second_loses_and_repeats_none(
     letta: ThreadLetta, limit: int, types: frozenset[str] | None
 ) -> None:
-    """Letta's dates are whole seconds; within one the list's own order stays, which a compaction has changed."""
+    """Letta's dates are whole seconds; within one nobody knows the order, which a compaction has changed."""
     pages = walk_back(letta, limit=limit, types=types)
 
     shown = [message for page in pages[::-1] for message in page.messages]
@@ -503,3 +516,18 @@ def long_message(number: int, chars: int) -> StoredMessage:
     message = stored(number, number, ["user_message"])
     message.entries[0]["content"] = "x" * chars
     return message
+
+
+@pytest.mark.parametrize("kept", [2, 3, 6])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_compaction_in_the_middle_of_a_walk_loses_nothing(limit: int, kept: int) -> None:
+    """Ours: a cursor made before it says that the list is in order; the dates of the next page betray that it isn't."""
+    before = [stored(number, number, ["system_message" if number == 0 else "user_message"]) for number in range(10)]
+    later = [Compaction(summary(10, 10), kept), stored(11, 11, ["user_message"])]
+    newest = read(letta_after(before), limit=limit)
+    spoilt = letta_after([*before, *later])
+
+    pages = walk_back(spoilt, newest.older_cursor, limit=limit)
+
+    walked = [message.id for page in reversed(pages) for message in page.messages]
+    assert walked == [message.id for message in before[: len(before) - limit]]

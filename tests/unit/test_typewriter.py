@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from letta_conv_mcp.cli.typewriter import SURE_OVERLAP, Typewriter
+from letta_conv_mcp.cli.typewriter import Typewriter
 from letta_conv_mcp.letta.events import Frame, Spoke
 from letta_conv_mcp.tools.progress import LINE_CHARS, progress_line
 from letta_conv_mcp.turns.turn import Turn
@@ -75,7 +75,7 @@ def test_a_jump_of_more_than_a_line_is_not_bridged_by_a_letter_that_happens_to_f
     assert printed_of(shown, "".join(pieces)) == "".join(pieces)
 
 
-@pytest.mark.parametrize(("overlap", "is_bridged"), [(SURE_OVERLAP - 1, False), (SURE_OVERLAP, True)])
+@pytest.mark.parametrize(("overlap", "is_bridged"), [(19, False), (20, True)])
 def test_a_line_cut_from_the_left_goes_on_only_where_enough_of_it_was_printed(overlap: int, is_bridged: bool) -> None:
     """Ours: a few letters may fit by chance."""
     words = "".join(chr(ord("a") + number % 26) + str(number) for number in range(100))[: 100 + LINE_CHARS]

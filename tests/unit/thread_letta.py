@@ -67,7 +67,7 @@ class ThreadLetta:
         return sorted(found, key=lambda message: sign * self.positions[message.id])[: cursor.limit]
 
 
-def stored(number: int, second: int, types: Sequence[str]) -> StoredMessage:
+def stored(number: int, second: int, types: Sequence[str], run_id: str | None = None) -> StoredMessage:
     """A stored message that shows one entry for each of some types."""
     message_id = f"message-{number}"
     date = (NOON + timedelta(seconds=second)).isoformat()
@@ -78,6 +78,7 @@ def stored(number: int, second: int, types: Sequence[str]) -> StoredMessage:
             "message_type": kind,
             "otid": f"{number}-{part}",
             "content": f"{number}.{part}",
+            "run_id": run_id,
         }
         for part, kind in enumerate(types)
     ]
@@ -166,5 +167,5 @@ def compacted_lettas(draw: st.DrawFn, *, distinct_seconds: bool = False) -> Thre
             if types is None:
                 happened.append(Compaction(summary(number, second), draw(st.integers(0, 8))))
             else:
-                happened.append(stored(number, second, types))
+                happened.append(stored(number, second, types, draw(st.sampled_from([None, "run-1", "run-2"]))))
     return letta_after(happened, is_turned=draw(st.booleans()))
