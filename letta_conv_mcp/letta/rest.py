@@ -114,15 +114,13 @@ class RestLetta:
             lambda client: client.runs.with_raw_response.list(**arguments), self._about(conversation_id)
         )
         runs = [_run_from_json(run) for run in objects(answer)]
-        return [run for run in runs if agent_id is None or run.conversation_id in (None, path_id)][:limit]
+        return [run for run in runs if _is_of(run, path_id, agent_id)][:limit]
 
     async def run(self, run_id: str, conversation_id: str) -> Run:
         missing = errors.RunNotFound(conversation_id, run_id)
         question = self._question("the run id", missing)
         run = _run_from_json(await self._one(lambda client: client.runs.with_raw_response.retrieve(run_id), question))
-        path_id, agent_id = _path_of(conversation_id)
-        belongs = run.agent_id == agent_id if agent_id else run.conversation_id == path_id
-        if not belongs:
+        if not _is_of(run, *_path_of(conversation_id)):
             raise missing
         return run
 
@@ -235,6 +233,15 @@ def _path_of(conversation_id: str) -> tuple[str, str | None]:
     if conversation_id.startswith(DEFAULT_PREFIX):
         return "default", conversation_id.removeprefix(DEFAULT_PREFIX)
     return conversation_id, None
+
+
+def _is_of(run: Run, path_id: str, agent_id: str | None) -> bool:
+    """Whether a run belongs to a conversation, or to an agent's own thread."""
+    if agent_id is None:
+        return run.conversation_id == path_id
+    # A send without streaming leaves a run of no conversation that stays "created" for ever, wherever it was said.
+    is_ghost = run.status == "created" and not run.background
+    return run.agent_id == agent_id and run.conversation_id in (None, path_id) and not is_ghost
 
 
 def _run_from_json(run: Json) -> Run:

@@ -56,7 +56,7 @@ class Hub:
             LettaFailure: Letta can't be asked.
         """
         known = self._known(conversation_id, run_id)
-        if known is not None and (run_id is not None or not known.is_settled):
+        if known is not None and (run_id is not None or not known.is_settled or known.has_untold_failure):
             return known
         run = await self._find_run(conversation_id, run_id)
         # Another waiter may have found the same run while this one asked.

@@ -37,6 +37,7 @@ class Turn:
         self.over = anyio.Event()
         self._status: Status = "running"
         self._failure: LettaFailure | None = None
+        self._is_told = False
         self._approvals: list[Approval] | None = None
         self._changes = 0
         self._changed = anyio.Event()
@@ -45,6 +46,11 @@ class Turn:
     def is_settled(self) -> bool:
         """Whether its end is known."""
         return self._status != "running" or self._failure is not None
+
+    @property
+    def has_untold_failure(self) -> bool:
+        """Whether the message could not be sent, and nobody was there to hear it."""
+        return self._failure is not None and not self._is_told
 
     def add(self, frame: Frame) -> None:
         """Count a frame in, and wake those who watch."""
@@ -86,6 +92,7 @@ class Turn:
             LettaFailure: the message could not be sent.
         """
         if self._failure is not None:
+            self._is_told = True
             raise self._failure
         return reply_from_draft(
             self.draft,

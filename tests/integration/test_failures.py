@@ -138,6 +138,21 @@ async def test_an_app_server_is_recognised_by_no_tool_but_never_mistaken(fake: F
     assert "is not a Letta REST server" in said
 
 
+async def test_a_failure_that_nobody_waited_for_is_told_to_the_next_who_asks(
+    fake: FakeLetta, client: Client, talk: Conversation
+) -> None:
+    await call(client, "send_message", conversation_id=talk.id, message="first")
+    fake.fail("POST", "*/messages", Answer(402, {}))
+
+    sent = await call(client, "send_message", conversation_id=talk.id, message="second", wait_seconds=0)
+    said = await failure(client, "wait_for_reply", conversation_id=talk.id)
+    after = await call(client, "wait_for_reply", conversation_id=talk.id)
+
+    assert sent["status"] == "running"
+    assert "out of credits" in said
+    assert after["in_reply_to"] == "first"
+
+
 @pytest.mark.parametrize("fault", [Close(is_received=True), Close(is_received=True, by_reset=True), Answer(500, {})])
 async def test_a_message_whose_fate_is_unknown_is_sent_once_and_said_to_be_perhaps_received(
     fake: FakeLetta, client: Client, talk: Conversation, fault: Fault
