@@ -7,6 +7,12 @@ exception. No sentence quotes Letta: its texts carry stack traces, database rows
 
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 
+ID_CHARS = 100
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= ID_CHARS else f"{value[:ID_CHARS]}…")
+
 
 class SettingsError(Exception):
     """A flag or environment variable that can't be used; ends the program before it serves."""
@@ -30,14 +36,16 @@ class AgentNotFound(LettaFailure, ResourceNotFoundError):
     """No agent has this id or name, or the key can't see it. Letta doesn't say which."""
 
     def __init__(self, agent_id: str) -> None:
-        super().__init__(f"No agent {agent_id!r}. Call list_agents for the ids and names you can use.")
+        super().__init__(f"No agent {_shown(agent_id)}. Call list_agents for the ids and names you can use.")
 
 
 class AgentAmbiguous(LettaFailure):
     """Several agents share the name that was given."""
 
     def __init__(self, name: str, agent_ids: list[str]) -> None:
-        super().__init__(f"{len(agent_ids)} agents are named {name!r}. Use one of their ids: {', '.join(agent_ids)}.")
+        super().__init__(
+            f"{len(agent_ids)} agents are named {_shown(name)}. Use one of their ids: {', '.join(agent_ids)}."
+        )
 
 
 class AgentNeeded(LettaFailure):
@@ -51,7 +59,7 @@ class ConversationNotFound(LettaFailure, ResourceNotFoundError):
     """No conversation has this id, or the key can't see it. Letta doesn't say which."""
 
     def __init__(self, conversation_id: str) -> None:
-        super().__init__(f"No conversation {conversation_id!r}. Call list_conversations for the ids you can use.")
+        super().__init__(f"No conversation {_shown(conversation_id)}. Call list_conversations for the ids you can use.")
 
 
 class RunNotFound(LettaFailure, ResourceNotFoundError):
@@ -59,20 +67,50 @@ class RunNotFound(LettaFailure, ResourceNotFoundError):
 
     def __init__(self, conversation_id: str, run_id: str | None = None) -> None:
         if run_id is None:
-            what = f"Nothing has been sent in {conversation_id!r} yet, so there is no reply to wait for."
+            what = f"Nothing has been sent in {_shown(conversation_id)} yet, so there is no reply to wait for."
         else:
-            what = f"No run {run_id!r} in {conversation_id!r}."
+            what = f"No run {_shown(run_id)} in {_shown(conversation_id)}."
         super().__init__(f"{what} Call get_history to see what was said there.")
 
 
-class UnknownCursor(LettaFailure):
+class UnknownCursor(LettaFailure, ResourceNotFoundError):
     """A cursor that isn't from this list, or whose item is gone."""
 
     def __init__(self, name: str, value: str) -> None:
-        super().__init__(f"The cursor {name}={value!r} is not from this list. Leave it out to start again.")
+        super().__init__(f"The cursor {name}={_shown(value)} is not from this list. Leave it out to start again.")
 
 
-class InvalidArguments(LettaFailure):
+class HistoryTooLong(LettaFailure):
+    """A compacted conversation that this Letta doesn't list at once, so that it can't be put in order."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(
+            f"The history of {_shown(conversation_id)} was compacted and is too long for this Letta to show it in "
+            "order. Nothing was changed; read it in Letta itself."
+        )
+
+
+class ModelUnknown(LettaFailure):
+    """The model that a conversation or its agent is set to doesn't exist on this Letta."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(
+            f"The model that {_shown(conversation_id)} or its agent is set to is not known to this Letta, so nothing "
+            "was sent. Create a conversation with another model, or tell the person to set the agent's right."
+        )
+
+
+class Redirected(LettaFailure):
+    """The address sends its callers elsewhere. A redirected POST would turn into a GET, and reads would work on."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{address} redirects to another address, so nothing was done. Ask the person to set LETTA_BASE_URL to "
+            "that address itself, often the same with https; trying again before that can't help."
+        )
+
+
+class InvalidArguments(LettaFailure, ResourceNotFoundError):
     """Arguments that don't fit a tool's input schema."""
 
     def __init__(self, tool: str, problems: list[str]) -> None:
@@ -96,8 +134,8 @@ class ConversationBusy(LettaFailure):
     def __init__(self, conversation_id: str, run_id: str | None) -> None:
         run = f" (run {run_id})" if run_id else ""
         super().__init__(
-            f"{conversation_id!r} is busy with another client's message{run}. Yours was not sent: call wait_for_reply, "
-            "then send it again."
+            f"{_shown(conversation_id)} is busy with another client's message{run}. Yours was not sent: call "
+            "wait_for_reply, then send it again."
         )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from letta_conv_mcp.errors import InvalidArguments, UnknownCursor
+from letta_conv_mcp.errors import HistoryTooLong, InvalidArguments, UnknownCursor
+from letta_conv_mcp.letta.content import shortened
 from letta_conv_mcp.letta.paging import (
     Position,
     Side,
@@ -35,6 +36,7 @@ SHORTEST_CUT = 300
 
 _CUT_NOTE = "Texts marked as cut are longer: call get_history with detail 'full' and a small limit for the whole."
 
+ROUND = 50
 WHOLE_LIST = 100_000
 """Stored messages of a compacted conversation that are read at once; 0.16.8 sets no limit."""
 
@@ -134,8 +136,9 @@ def _fetch_sorted(letta: Letta, conversation_id: str, side: Side, start: Positio
 
     async def fetch(last: Stored | None, size: int) -> list[Stored]:
         if last is None:
-            entries = await letta.messages(conversation_id, order="asc", limit=WHOLE_LIST)
-            found = neighbours(oldest_first(entries), start, side)
+            whole = oldest_first(await letta.messages(conversation_id, order="asc", limit=WHOLE_LIST))
+            await _check_whole(letta, conversation_id, whole)
+            found = neighbours(whole, start, side)
             if found is None:
                 raise CursorIgnored
             ahead.extend(found)
@@ -144,6 +147,15 @@ def _fetch_sorted(letta: Letta, conversation_id: str, side: Side, start: Positio
         return page
 
     return fetch
+
+
+async def _check_whole(letta: Letta, conversation_id: str, whole: list[Stored]) -> None:
+    """Refuse a list that a Letta has cut to some round number; a part would be passed off as the whole."""
+    if not whole or len(whole) % ROUND:
+        return
+    end = await _stored(letta, conversation_id, "before", None, 1)
+    if neighbours(whole, position_of(end[0]), "before") is None:
+        raise HistoryTooLong(conversation_id)
 
 
 async def _stored(letta: Letta, conversation_id: str, side: Side, message_id: str | None, size: int) -> list[Stored]:
@@ -195,10 +207,6 @@ def _of_types(stored: Stored, types: frozenset[str] | None) -> Stored:
 def _cut(messages: list[Message]) -> list[Message]:
     chars = max(SHORTEST_CUT, min(MESSAGE_CHARS, PAGE_CHARS // max(1, len(messages))))
     return [
-        message
-        if len(message.text) <= chars
-        else message.model_copy(
-            update={"text": f"{message.text[:chars]}… [cut: {chars} of {len(message.text)} characters]"}
-        )
+        message if len(message.text) <= chars else message.model_copy(update={"text": shortened(message.text, chars)})
         for message in messages
     ]

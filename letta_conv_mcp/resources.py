@@ -4,6 +4,7 @@ Each has a tool twin served by the same function, since models rarely read resou
 """
 
 from typing import Any
+from urllib.parse import quote
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
@@ -98,7 +99,7 @@ async def list_resources(ctx: ServerRequestContext[App, Any], params: PaginatedR
 
 def _listed(conversation: Conversation) -> Resource:
     return Resource(
-        uri=f"letta://conversations/{conversation.id}/transcript.md",
+        uri=f"letta://conversations/{quote(conversation.id, safe=':')}/transcript.md",
         name=conversation.summary or conversation.id,
         title=conversation.summary,
         description=f"Conversation with {conversation.agent_id}, last message {conversation.last_message_at or 'none'}",

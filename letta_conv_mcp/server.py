@@ -1,5 +1,6 @@
 """The composition root: settings and a Letta become an MCP server."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,7 +33,7 @@ default:<agent_id> is the agent's own thread and works wherever a conversation i
 Every reply has a `status`; read it before `text`:
 - completed: `text` is the whole reply.
 - running: the agent is still at work and `text` is what it said so far. Call wait_for_reply, also later or after a \
-restart. Never send the message again: it has arrived.
+restart. Never send the message again.
 - awaiting_approval: the agent wants to run a tool and waits for a person. Show `approvals`; decide nothing yourself.
 - failed, cancelled, interrupted: `next_step` says what happened, what to do, and whether sending again is safe.
 
@@ -63,9 +64,11 @@ def build_server(settings: Settings, *, letta: Letta | None = None) -> MCPServer
         website_url=WEBSITE,
         tools=offered_tools(),
         lifespan=lifespan,
-        log_level=settings.log_level,
+        log_level="WARNING",
         middleware=[_refuse_unknown_prompts],
     )
+    # Only our own: at DEBUG the libraries below log what people say.
+    logging.getLogger("letta_conv_mcp").setLevel(settings.log_level)
     add_resources(server)
     return server
 

@@ -89,9 +89,11 @@ def _address(value: str | None, name: str) -> str | None:
     if "@" in value:
         raise SettingsError(f"{name} must not hold a user name or password; the key goes into LETTA_API_KEY.")
     if parts.scheme not in ("http", "https") or not has_host:
-        raise SettingsError(f"{name} must be an http or https address, got {value!r}.")
+        # What has a port is an address without http://. Anything else may be a key in the wrong place.
+        shown = f", got {value!r}" if value.rpartition(":")[2].isdecimal() else ""
+        raise SettingsError(f"{name} must be an http or https address{shown}.")
     if parts.query or parts.fragment:
-        raise SettingsError(f"{name} must be a plain address without ? or #, got {value!r}.")
+        raise SettingsError(f"{name} must be a plain address without ? or #.")
     # People paste the address of the API itself; letta-client adds /v1 to each path.
     return value.rstrip("/").removesuffix("/v1").rstrip("/")
 

@@ -18,7 +18,7 @@ def _is_none(value: object) -> bool:
 
 
 class View(BaseModel):
-    """A frozen result; fields that only `detail="full"` fills are left out while they are None."""
+    """A frozen result. What some Lettas don't tell, and what `detail="full"` adds, is left out while it is None."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,7 +72,7 @@ class ConversationDetail(Conversation):
 
 
 class ToolUse(View):
-    """A tool that the agent ran on its own."""
+    """A tool that the agent ran, or that it was allowed to run."""
 
     tool: str
     arguments: str

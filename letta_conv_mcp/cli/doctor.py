@@ -75,8 +75,8 @@ async def _check_capabilities(connection: RestConnection) -> None:
         _say("note", "resumable replies", "no: the server runs without Redis, so a broken stream is read from history")
     else:
         _say("ok", "resumable replies", _told(can.resumable_replies))
-    _say("ok", "forking", _told(can.forking))
-    _say("ok", "archiving", _told(can.archiving))
+    for what, told in (("forking", can.forking), ("archiving", can.archiving)):
+        _say("note" if told is False else "ok", what, _told(told))
 
 
 async def _check_default_agent(letta: RestLetta, settings: Settings) -> None:

@@ -37,6 +37,22 @@ def content_text(content: object) -> str:
     return "".join(_part_text(part) for part in objects(content))
 
 
+def system_alert_text(text: str) -> str | None:
+    """What a notice of Letta's own says, such as a compaction's summary: it files them as if the person had spoken."""
+    if not text.startswith("{"):
+        return None
+    try:
+        notice = first_object(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+    return str(notice.get("message") or "") if notice.get("type") == "system_alert" else None
+
+
+def shortened(text: str, chars: int) -> str:
+    """A text cut to its first characters, saying so; the text itself where it is short enough."""
+    return text if len(text) <= chars else f"{text[:chars]}… [cut: {chars} of {len(text)} characters]"
+
+
 def arguments_text(arguments: object) -> str:
     """A tool call's arguments as the JSON text that the agent wrote."""
     if isinstance(arguments, str):

@@ -13,6 +13,7 @@ from letta_conv_mcp.letta.content import (
     Json,
     arguments_text,
     content_text,
+    system_alert_text,
     text_or_none,
     tool_calls,
     tool_returns,
@@ -129,7 +130,8 @@ def frame_from_json(chunk: object) -> Frame:
 def _events(message: Json) -> list[Event]:
     match message.get("message_type"):
         case "user_message":
-            return [Heard(content_text(message.get("content")))]
+            text = content_text(message.get("content"))
+            return [Heard(text)] if system_alert_text(text) is None else []
         case "reasoning_message":
             return [Thought(_part_id(message), str(message.get("reasoning") or ""))]
         case "assistant_message":

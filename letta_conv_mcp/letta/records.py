@@ -10,6 +10,8 @@ from letta_conv_mcp.letta.content import (
     content_text,
     first_object,
     objects,
+    shortened,
+    system_alert_text,
     text_or_none,
     tool_calls,
 )
@@ -27,6 +29,10 @@ _ROLES = {
     "tool_return_message": "tool",
 }
 
+LABEL_CHARS = 500
+ARGUMENTS_CHARS = 4_000
+"""What an approval shows of a call's arguments; the history has them whole."""
+
 DEFAULT_PREFIX = "default:"
 """An agent's own thread is `default:<agent_id>` with us; Letta wants the id `default` beside the agent's."""
 
@@ -36,7 +42,7 @@ def agent_from_json(agent: Json) -> Agent:
     return Agent(
         id=str(agent.get("id") or ""),
         name=str(agent.get("name") or ""),
-        description=text_or_none(agent.get("description")),
+        description=_short_or_none(agent.get("description")),
         model=text_or_none(agent.get("model")) or text_or_none(first_object(agent.get("llm_config")).get("handle")),
     )
 
@@ -54,14 +60,19 @@ def conversation_from_json(conversation: Json, *, listed: bool = False) -> Conve
     return Conversation(
         id=str(conversation.get("id") or ""),
         agent_id=str(conversation.get("agent_id") or ""),
-        summary=text_or_none(conversation.get("summary")),
+        summary=_short_or_none(conversation.get("summary")),
         created_at=text_or_none(conversation.get("created_at")),
         last_message_at=text_or_none(conversation.get("last_message_at")),
         in_context_count=len(cast("list[str]", in_context)) if is_known else None,
         archived=archived if isinstance(archived, bool) else None,
-        description=text_or_none(conversation.get("description")),
+        description=_short_or_none(conversation.get("description")),
         model=text_or_none(conversation.get("model")),
     )
+
+
+def _short_or_none(value: object) -> str | None:
+    text = text_or_none(value)
+    return shortened(text, LABEL_CHARS) if text else None
 
 
 def default_conversation_json(agent: Json) -> Json:
@@ -82,7 +93,7 @@ def approvals_from_json(messages: Iterable[Json]) -> list[Approval]:
         Approval(
             tool_call_id=str(call.get("tool_call_id") or ""),
             tool=str(call.get("name") or ""),
-            arguments=arguments_text(call.get("arguments")),
+            arguments=shortened(arguments_text(call.get("arguments")), ARGUMENTS_CHARS),
             requested_at=text_or_none(message.get("date")),
         )
         for message in messages
@@ -95,8 +106,7 @@ def message_from_json(message: Json) -> Message:
     """One entry of a conversation's history, of any type, with its whole text."""
     kind = str(message.get("message_type") or "unknown")
     text, role = _message_text(kind, message), _ROLES.get(kind, "system")
-    if kind == "user_message" and (alert := _system_alert(text)) is not None:
-        # Letta files its own notices, such as a compaction's summary, as if the person had said them.
+    if kind == "user_message" and (alert := system_alert_text(text)) is not None:
         kind, role, text = "system_alert", "system", alert
     return Message(
         id=str(message.get("id") or ""), type=kind, role=role, text=text, date=text_or_none(message.get("date"))
@@ -154,15 +164,3 @@ def _old_answer(message: Json) -> Json:
 def _call_id(call: Json) -> str:
     call_id = text_or_none(call.get("tool_call_id"))
     return f" [{call_id}]" if call_id else ""
-
-
-def _system_alert(text: str) -> str | None:
-    if not text.startswith("{"):
-        return None
-    try:
-        notice = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(notice, dict) or cast("Json", notice).get("type") != "system_alert":
-        return None
-    return str(cast("Json", notice).get("message") or "")

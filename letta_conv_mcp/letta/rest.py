@@ -4,7 +4,7 @@ What each call does on a real server, and where that differs from its documentat
 server 0.16.8.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from letta_conv_mcp.letta.records import (
     default_conversation_json,
 )
 from letta_conv_mcp.letta.rest_connection import Call, RestConnection
-from letta_conv_mcp.letta.rest_failures import NoBackground, Question
+from letta_conv_mcp.letta.rest_failures import NoBackground, Question, not_letta
 from letta_conv_mcp.views import Agent, Approval, Conversation
 
 
@@ -195,10 +195,10 @@ class RestLetta:
         return objects(await self._connection.ask(call, self._question("the list's arguments", missing)))
 
     async def _one(self, call: Call, question: Question) -> Json:
-        answer = objects(await self._connection.ask(call, question))
-        if not answer:
-            raise errors.NotLetta(question.address)
-        return answer[0]
+        answer = await self._connection.ask(call, question)
+        if not isinstance(answer, Mapping):
+            raise not_letta(question)
+        return cast("Json", answer)
 
     def _about(self, conversation_id: str) -> Question:
         return self._question("the request", errors.ConversationNotFound(conversation_id))

@@ -8,6 +8,7 @@ times.
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import anyio
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.events import Frame, frame_from_json
-from letta_conv_mcp.letta.rest_failures import Question, letta_failures
+from letta_conv_mcp.letta.rest_failures import Question, letta_failures, no_answer, not_letta
 
 if TYPE_CHECKING:
     from letta_client import AsyncLetta, AsyncStream
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 READ_SECONDS = 15.0
-"""For one answer; with letta-client's two retries a read ends before a host gives up at 60 s."""
+"""For one try; letta-client tries a read three times, and pauses as long as Letta asks it to."""
+ANSWER_SECONDS = 45.0
+"""For all tries together: hosts give up at 60 s."""
 SILENCE_SECONDS = 60.0
 """Between two chunks of a stream. Letta pings every 20 s."""
 
@@ -52,9 +55,10 @@ class RestConnection:
         client = await self._connected()
         if question.check is not None:
             client = client.with_options(max_retries=0)
-        with letta_failures(question):
+        with anyio.move_on_after(ANSWER_SECONDS), letta_failures(question):
             response = await call(client)
             return cast("object", await response.json())
+        raise no_answer(question, "did not answer in time", maybe_done=True)
 
     async def fetch(self, path: str, question: Question) -> object:
         """The JSON, or else the text, at a path that letta-client has no method for."""
@@ -68,8 +72,11 @@ class RestConnection:
         client = (await self._connected()).with_options(max_retries=0, timeout=_stream_timeout())
         from letta_client import AsyncStream
 
-        with letta_failures(question):
+        asked = replace(question, streams=True)
+        with letta_failures(asked):
             response = await call(client)
+            if "text/event-stream" not in response.headers.get("content-type", ""):
+                raise not_letta(asked)
             stream = cast("AsyncStream[object]", await response.parse(to=AsyncStream[object]))
         try:
             yield _frames(stream)
@@ -94,14 +101,17 @@ class RestConnection:
 
 
 def _new_client(address: str, api_key: SecretStr | None) -> "AsyncLetta":
-    from letta_client import AsyncLetta, omit
+    from letta_client import AsyncLetta, DefaultAsyncHttpxClient, omit
 
+    # A redirected POST becomes a GET: a list of conversations would be taken for the one that was to be created.
+    http = DefaultAsyncHttpxClient(follow_redirects=False)
     if api_key is not None:
-        return AsyncLetta(base_url=address, api_key=api_key.get_secret_value(), timeout=READ_SECONDS)
+        key = api_key.get_secret_value()
+        return AsyncLetta(base_url=address, api_key=key, timeout=READ_SECONDS, http_client=http)
     # Empty rather than None, for which letta-client would look into the environment, at every copy anew. The header
     # it would make of it is not allowed.
     headers = cast("dict[str, str]", {"Authorization": omit})
-    return AsyncLetta(base_url=address, api_key="", default_headers=headers, timeout=READ_SECONDS)
+    return AsyncLetta(base_url=address, api_key="", default_headers=headers, timeout=READ_SECONDS, http_client=http)
 
 
 def _stream_timeout() -> Any:

@@ -1,7 +1,7 @@
 """Where letta-client's errors get their class: by type and status, never by what they say.
 
-Three texts are looked into because 0.16.8 has no other sign: which part of a request a 422 blames, whether a
-429 is about a quota, and whether a 503 is about Redis.
+Four texts are looked into because 0.16.8 has no other sign: which part of a request a 422 blames, and whether a 429
+is about a quota, a 503 about Redis, the 404 of a send about a model.
 """
 
 import json
@@ -31,6 +31,7 @@ class Question:
         missing: what to raise when what the path names isn't there; None where the path names nothing.
         check: what to look at before repeating a request that changes something; None for one that only reads.
         conversation_id: the conversation that a message is sent to.
+        streams: whether a stream was asked for.
     """
 
     address: str
@@ -39,10 +40,14 @@ class Question:
     missing: errors.LettaFailure | None = None
     check: str | None = None
     conversation_id: str | None = None
+    streams: bool = False
 
 
 class NoBackground(errors.LettaFailure):
     """This server has no Redis and streams only in the foreground. The message was not taken."""
+
+    def __init__(self) -> None:
+        super().__init__("This Letta runs without Redis, so a reply can't be followed again. Nothing was changed.")
 
 
 @contextmanager
@@ -70,16 +75,16 @@ def failure_from(error: Exception, question: Question) -> errors.LettaFailure:
 
     match error:
         case letta_client.APIResponseValidationError() | json.JSONDecodeError():
-            return errors.NotLetta(question.address)
+            return not_letta(question)
         case letta_client.APIStatusError():
             return _from_status(error, question)
         case letta_client.APITimeoutError():
             connected = not _before_sending(error)
-            return _no_answer(question, "did not answer in time", maybe_done=connected)
+            return no_answer(question, "did not answer in time", maybe_done=connected)
         case letta_client.APIConnectionError() if _before_sending(error):
-            return _no_answer(question, "can't be reached", maybe_done=False)
+            return no_answer(question, "can't be reached", maybe_done=False)
         case letta_client.LettaError():
-            return _no_answer(question, "dropped the connection", maybe_done=True)
+            return no_answer(question, "dropped the connection", maybe_done=True)
         case _:
             # letta-client refuses to build a path from an id such as "..".
             return question.missing or errors.RequestRejected(question.what, 400)
@@ -92,6 +97,8 @@ def _from_status(error: "letta_client.APIStatusError", question: Question) -> er
             return errors.NotAllowed(question.address, has_key=question.has_key)
         case 402:
             return errors.OutOfCredits()
+        case 404 if question.conversation_id is not None and "Handle " in str(error.body):
+            return errors.ModelUnknown(question.conversation_id)
         case 404:
             return question.missing if question.missing and _names_an_id(error) else errors.NotLetta(question.address)
         case 400 | 422 if question.missing is not None and (question.check is None or _blames_path(error.body)):
@@ -103,15 +110,25 @@ def _from_status(error: "letta_client.APIStatusError", question: Question) -> er
             if any(sign in str(error.body) for sign in _QUOTA_SIGNS):
                 return errors.OutOfCredits()
             return errors.RateLimited(retry_after(error.response.headers))
-        case 503 if "Redis" in str(error.body):
+        case _ if 300 <= status < 400:
+            return errors.Redirected(question.address)
+        case 503 if question.streams and "Redis" in str(error.body):
             return NoBackground()
         case _ if status == 408 or status >= 500:
-            return _no_answer(question, f"answered with an error (HTTP {status})", maybe_done=True)
+            return no_answer(question, f"answered with an error (HTTP {status})", maybe_done=True)
         case _:
             return errors.RequestRejected(question.what, status)
 
 
-def _no_answer(question: Question, problem: str, *, maybe_done: bool) -> errors.LettaFailure:
+def not_letta(question: Question) -> errors.LettaFailure:
+    """The failure of an answer that no Letta gives. What it was the answer to may have been done all the same."""
+    if question.check is not None:
+        return errors.OutcomeUnknown(question.address, "gave an answer that can't be read", question.check)
+    return errors.NotLetta(question.address)
+
+
+def no_answer(question: Question, problem: str, *, maybe_done: bool) -> errors.LettaFailure:
+    """The failure of a request without a usable answer."""
     if maybe_done and question.check is not None:
         return errors.OutcomeUnknown(question.address, problem, question.check)
     return errors.LettaUnavailable(question.address, problem)

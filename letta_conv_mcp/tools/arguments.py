@@ -14,11 +14,11 @@ AgentId: TypeAlias = Annotated[str | None, Field(description="An agent's id or e
 ConversationId: TypeAlias = Annotated[
     str, Field(min_length=1, description="A conversation's id, or default:<agent_id> for the agent's own thread")
 ]
-Message: TypeAlias = Annotated[str, Field(pattern=r"\S", description="What to say to the agent")]
+MessageText: TypeAlias = Annotated[str, Field(pattern=r"\S", description="What to say to the agent")]
 RunId: TypeAlias = Annotated[str | None, Field(description="Default: the conversation's latest run")]
 WaitSeconds: TypeAlias = Annotated[
     float | None,
-    Field(ge=0, le=MAX_WAIT_SECONDS, description="How long to wait, below the host's own limit; default 45"),
+    Field(ge=0, le=MAX_WAIT_SECONDS, description="How long to wait, below the host's own limit; usually 45"),
 ]
 DetailLevel: TypeAlias = Annotated[Detail, Field(description="full adds reasoning, tool uses, usage; cuts nothing")]
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100)]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.history import read_history
-from letta_conv_mcp.tools.arguments import ConversationId, DetailLevel, Limit, Message, RunId, WaitSeconds
+from letta_conv_mcp.tools.arguments import ConversationId, DetailLevel, Limit, MessageText, RunId, WaitSeconds
 from letta_conv_mcp.tools.progress import relay_progress
 from letta_conv_mcp.turns.turn import Turn
 from letta_conv_mcp.views import MessagePage, Reply
@@ -32,7 +32,7 @@ MessageType: TypeAlias = Literal[
 async def send_message(
     ctx: Context[App],
     conversation_id: ConversationId,
-    message: Message,
+    message: MessageText,
     wait_seconds: WaitSeconds = None,
     detail: DetailLevel = "concise",
 ) -> Reply:

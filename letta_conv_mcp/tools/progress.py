@@ -56,7 +56,7 @@ def progress_line(turn: Turn) -> str:
             return f"{ASKING} {draft.calls[key].name}"
         case ToolReturned(tool_call_id=key):
             return f"{CALLED} {draft.calls[key].name or 'a tool'}"
-        case _ if turn.message is not None and not turn.is_sending:
+        case _ if turn.is_queued:
             return QUEUED
         case _:
             return ARRIVED if draft.run_id else SENDING

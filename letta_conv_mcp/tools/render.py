@@ -42,4 +42,5 @@ def _inline(item: object) -> str:
 
 
 def _plain(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    # Further lines are set in: what an agent says must not pass for a field of ours.
+    return str(value).lower() if isinstance(value, bool) else str(value).replace("\n", "\n  ")

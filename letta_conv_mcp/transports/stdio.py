@@ -23,6 +23,7 @@ from mcp.server.stdio import stdio_server
 _logger = logging.getLogger(__name__)
 
 LONGEST_LINE = 64 * 1024 * 1024
+LAST_FRAMES_SECONDS = 0.5
 
 
 def run_stdio(server: MCPServer[Any]) -> int:
@@ -112,7 +113,11 @@ async def _pipes(
     )
     writer = asyncio.StreamWriter(outgoing, protocol, None, loop)
     try:
-        yield _Lines(reader), _Output(writer, on_broken_pipe)
+        # A host that closes stdin and doesn't read what it asked for must not keep us.
+        yield (
+            _Lines(reader, lambda: loop.call_later(LAST_FRAMES_SECONDS, on_broken_pipe)),
+            _Output(writer, on_broken_pipe),
+        )
     finally:
         incoming.close()
         # Frames that the host has not read yet are its loss: it asked for the end, or is gone. A pipe that it broke
@@ -124,8 +129,9 @@ async def _pipes(
 class _Lines:
     """Frames from the host: what `stdio_server` asks of a file to read."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
+    def __init__(self, reader: asyncio.StreamReader, on_end: Callable[[], object]) -> None:
         self._reader = reader
+        self._on_end = on_end
 
     def __aiter__(self) -> Self:
         return self
@@ -133,6 +139,7 @@ class _Lines:
     async def __anext__(self) -> str:
         line = await self._reader.readline()
         if not line:
+            self._on_end()
             raise StopAsyncIteration
         return line.decode("utf-8", errors="replace")
 

@@ -67,6 +67,11 @@ class Draft:
         return _joined(self._spoken)
 
     @property
+    def is_one_step(self) -> bool:
+        """Whether all this can come from the first step, which Letta stores only when it is finished."""
+        return not self.calls and len(self._spoken) <= 1
+
+    @property
     def reasoning(self) -> str:
         """All that the agent has thought, as far as Letta shows it."""
         return _joined(self._thoughts)
@@ -96,7 +101,7 @@ class Draft:
     def _add_event(self, event: Event) -> None:
         match event:
             case Heard():
-                self.heard = event.text
+                self.heard = self.heard or event.text
             case Thought():
                 self._thoughts.setdefault(event.message_id, []).append(event.text)
             case Spoke():

@@ -5,7 +5,7 @@ by side.
 """
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -55,12 +55,26 @@ class Hub:
             RunNotFound: Letta has no such run, or none at all in this conversation.
             LettaFailure: Letta can't be asked.
         """
-        known = self._known(conversation_id, run_id)
-        if known is not None and (run_id is not None or not known.is_settled or known.has_untold_failure):
-            return known
-        run = await self._find_run(conversation_id, run_id)
+        if run_id is None and (turn := self._open_turn(conversation_id)):
+            return turn
+        if run_id is not None and (turn := self._turn_of_run(conversation_id, run_id)):
+            return turn
+        run = await (self._letta.run(run_id, conversation_id) if run_id else self._latest_run(conversation_id))
         # Another waiter may have found the same run while this one asked.
-        return self._known(conversation_id, run.id) or self._adopt(conversation_id, run)
+        return self._turn_of_run(conversation_id, run.id) or self._adopt(conversation_id, run)
+
+    def _open_turn(self, conversation_id: str) -> Turn | None:
+        """The newest turn that goes on, or that somebody still has to be told of."""
+        turns = self._turns_of(conversation_id)
+        return next((turn for turn in turns if not turn.is_settled or turn.has_untold_trouble), None)
+
+    def _turn_of_run(self, conversation_id: str, run_id: str) -> Turn | None:
+        # Where our own reading broke off, Letta may know the end by now: it is asked again.
+        turns = (turn for turn in self._turns_of(conversation_id) if not turn.is_interrupted)
+        return next((turn for turn in turns if turn.draft.run_id == run_id), None)
+
+    def _turns_of(self, conversation_id: str) -> Iterator[Turn]:
+        return (turn for turn in reversed(self._turns) if turn.conversation_id == conversation_id)
 
     def _adopt(self, conversation_id: str, run: Run) -> Turn:
         turn = Turn(conversation_id)
@@ -72,21 +86,13 @@ class Hub:
         self._group.start_soon(self._lead, self._remember(turn), follow_run)
         return turn
 
-    async def _find_run(self, conversation_id: str, run_id: str | None) -> Run:
-        if run_id is not None:
-            return await self._letta.run(run_id, conversation_id)
+    async def _latest_run(self, conversation_id: str) -> Run:
         runs = await self._letta.runs(conversation_id)
         if not runs:
             # An unknown conversation has no runs either, and that is the better sentence.
             await self._letta.conversation(conversation_id)
             raise RunNotFound(conversation_id)
         return runs[0]
-
-    def _known(self, conversation_id: str, run_id: str | None) -> Turn | None:
-        for turn in reversed(self._turns):
-            if turn.conversation_id == conversation_id and run_id in (None, turn.draft.run_id):
-                return turn
-        return None
 
     def _remember(self, turn: Turn) -> Turn:
         self._turns.append(turn)
@@ -98,7 +104,7 @@ class Hub:
 
     async def _send(self, turn: Turn) -> None:
         async with self._place(turn.conversation_id):
-            turn.is_sending = True
+            turn.begin()
             await send(turn, self._letta)
 
     @asynccontextmanager
@@ -122,5 +128,7 @@ class Hub:
             _logger.exception("A turn in %s broke.", turn.conversation_id)
             turn.settle("interrupted")
         finally:
+            if turn.is_queued and not turn.is_settled:
+                _logger.warning("A message in %s was not sent, because the server closes.", turn.conversation_id)
             # Cancelled, because the server closes: the run goes on in Letta, and waiters get what there is.
             turn.close()

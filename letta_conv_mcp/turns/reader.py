@@ -12,7 +12,14 @@ from uuid import uuid4
 
 import anyio
 
-from letta_conv_mcp.errors import ConversationBusy, LettaFailure, LettaUnavailable, OutcomeUnknown
+from letta_conv_mcp.errors import (
+    ConversationBusy,
+    ConversationNotFound,
+    LettaFailure,
+    NotAllowed,
+    OutcomeUnknown,
+    RunNotFound,
+)
 from letta_conv_mcp.letta.events import Frame, frame_from_json
 from letta_conv_mcp.letta.port import Letta, Run
 from letta_conv_mcp.turns.draft import draft_from_frames
@@ -27,6 +34,8 @@ GRACE_SECONDS = 2.0
 SILENT_SECONDS = 600.0
 """A run that says nothing but pings for so long is given up: after a crash of the server it is active for ever."""
 LONGEST_PAUSE = 5.0
+STORED_LOOKS = 5
+"""How often to look for what a run stored that has ended."""
 
 
 async def send(turn: Turn, letta: Letta) -> None:
@@ -62,12 +71,17 @@ async def _post(turn: Turn, letta: Letta, otid: str) -> None:
 async def follow(turn: Turn, letta: Letta, run: Run) -> None:
     """Follow a run that somebody else started, or that an earlier process of ours did, to its end."""
     turn.draft.run_id = run.id
+    # A replayed stream leaves the message out, and it is stored with the first finished step.
+    await _learn_message(turn, letta, run)
     await _pick_up(turn, letta, run.id)
+    await _learn_message(turn, letta, run)
+    await _settle(turn, letta)
+
+
+async def _learn_message(turn: Turn, letta: Letta, run: Run) -> None:
     if turn.draft.heard is None:
-        # A replayed stream leaves the message out.
         with suppress(LettaFailure):
             turn.draft.heard = draft_from_frames(map(frame_from_json, await letta.run_messages(run))).heard
-    await _settle(turn, letta)
 
 
 async def _read(turn: Turn, frames: AsyncIterator[Frame]) -> None:
@@ -84,36 +98,43 @@ async def _read(turn: Turn, frames: AsyncIterator[Frame]) -> None:
 
 async def _pick_up(turn: Turn, letta: Letta, run_id: str) -> None:
     """Go on with a run: from its stream where that can be resumed, else from its state and what it stored."""
-    pause = 0.25
-    while not turn.draft.is_over and not _is_given_up(turn):
+    pause, looks = 0.25, 0
+    while not turn.draft.is_over and not _is_given_up(turn) and looks < STORED_LOOKS:
         try:
             run = await letta.run(run_id, turn.conversation_id)
             if not run.is_active:
+                looks += 1
                 await _read_stored(turn, letta, run)
-                return
-            if run.background:
+            elif run.background:
                 async with letta.resume(run, turn.draft.last_seq) as frames:
                     await _read(turn, frames)
-        except LettaUnavailable:
-            _logger.info("Letta can't be asked about %s now.", run_id)
-        except LettaFailure as failure:
+        except (RunNotFound, ConversationNotFound, NotAllowed) as failure:
             # Not an error of the call: the message was received, only its end stays unknown.
             _logger.warning("The end of %s can't be found: %s", run_id, failure)
             return
+        except LettaFailure as failure:
+            # It may be restarting, or busy. A read changes nothing, so it is tried again.
+            _logger.info("Letta can't be asked about %s now: %s", run_id, failure)
         if not turn.draft.is_over:
             await anyio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
 async def _read_stored(turn: Turn, letta: Letta, run: Run) -> None:
+    """Settle from what a run that has ended left behind; nothing, where it left too little to tell."""
     stored = draft_from_frames(map(frame_from_json, await letta.run_messages(run)))
-    if stored.text or not turn.draft.text:
-        # A cancelled or failed run stores nothing; then what was streamed is all there is.
-        stored.usage = turn.draft.usage
+    stored.stop_reason = run.stop_reason or {"cancelled": "cancelled", "failed": "error"}.get(run.status)
+    stored.error_type = run.error_type
+    is_whole = status_of(stored) in ("completed", "awaiting_approval")
+    if is_whole and stored.heard is None and not stored.text and not stored.calls:
+        # It says that all went well, and shows nothing of it: perhaps not yet.
+        return
+    if is_whole or stored.text or not turn.draft.text:
+        stored.run_id, stored.usage, stored.heard = run.id, turn.draft.usage, stored.heard or turn.draft.heard
         turn.draft = stored
-    turn.draft.run_id = run.id
-    turn.draft.stop_reason = run.stop_reason or {"cancelled": "cancelled", "failed": "error"}.get(run.status)
-    turn.draft.error_type = run.error_type
+    else:
+        # A cancelled or failed run stores nothing; what was streamed is all there is.
+        turn.draft.stop_reason, turn.draft.error_type = stored.stop_reason, stored.error_type
 
 
 async def _settle(turn: Turn, letta: Letta) -> None:

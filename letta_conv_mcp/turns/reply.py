@@ -4,23 +4,28 @@ The words are product text for a model that reads nothing else: what happened, w
 sending again is safe. Letta's own error texts stay out of them.
 """
 
+from letta_conv_mcp.letta.content import shortened
+from letta_conv_mcp.letta.records import ARGUMENTS_CHARS
 from letta_conv_mcp.turns.draft import Draft
 from letta_conv_mcp.views import Approval, Detail, Reply, Status, ToolUse, Usage
 
 TEXT_CHARS = 20_000
 """A concise reply's text is cut here, at about 5,000 tokens; hosts move larger results out of the model's sight."""
-MESSAGE_CHARS = 120
+HEARD_CHARS = 120
 
 _STATUSES: dict[str, Status] = {
     "end_turn": "completed",
-    # A tool that ends the turn, and agents of older kinds that end it by calling no tool.
+    # A tool that ends the turn.
     "tool_rule": "completed",
-    "no_tool_call": "completed",
     "requires_approval": "awaiting_approval",
     "cancelled": "cancelled",
 }
 
 _RUNNING = "The agent is still at work. Call wait_for_reply; do not send the message again."
+_QUEUED = (
+    "An earlier message in this conversation is still being answered; yours is sent after it. Call wait_for_reply; do "
+    "not send it again."
+)
 _AWAITING = (
     "The agent may not go on before the person decides on `approvals` in Letta: show them. Until then this "
     "conversation takes no other message."
@@ -39,6 +44,7 @@ _GO_ON = "What it did is kept: ask it to go on."
 _TELL = "Tell the person; sending again can't help before that is settled."
 _REASONS = {
     "max_steps": ("The agent reached its limit of steps before it was done.", _GO_ON),
+    "no_tool_call": ("The agent stopped without the tool call that its kind has to make.", _GO_ON),
     "max_tokens_exceeded": ("The agent's answer was cut off at its limit of tokens.", _GO_ON),
     "insufficient_credits": ("The Letta account is out of credits.", _TELL),
     "context_window_overflow_in_system_prompt": ("The agent's memory is too long for its model.", _TELL),
@@ -74,6 +80,7 @@ def reply_from_draft(
     conversation_id: str,
     message: str | None = None,
     approvals: list[Approval] | None = None,
+    is_queued: bool = False,
     detail: Detail = "concise",
 ) -> Reply:
     """The value that a tool returns.
@@ -84,10 +91,11 @@ def reply_from_draft(
         conversation_id: where it was said.
         message: the message that was sent, where we know it; else what Letta says was heard is shown.
         approvals: what waits for a person, where it isn't in the draft: the message was refused because of it.
+        is_queued: the message waits behind others and was not sent yet.
         detail: "full" adds reasoning, tool uses and usage, and cuts nothing.
     """
     text, is_full = draft.text, detail == "full"
-    steps = [_next_step(draft, status, refused=approvals is not None)]
+    steps = [_QUEUED if is_queued else _next_step(draft, status, refused=approvals is not None)]
     if len(text) > TEXT_CHARS and not is_full:
         steps.append(
             f"`text` is cut to {TEXT_CHARS} of {len(text)} characters: call wait_for_reply with detail 'full' for all."
@@ -101,17 +109,22 @@ def reply_from_draft(
         run_id=draft.run_id,
         in_reply_to=_start_of(message if message is not None else draft.heard),
         stop_reason=draft.stop_reason,
-        approvals=approvals if approvals is not None else pending_approvals(draft),
+        approvals=approvals if approvals is not None else approvals_in(draft),
         reasoning=(draft.reasoning or None) if is_full else None,
         tool_uses=_tool_uses(draft) if is_full else None,
         usage=_usage(draft) if is_full else None,
     )
 
 
-def pending_approvals(draft: Draft) -> list[Approval]:
+def approvals_in(draft: Draft) -> list[Approval]:
     """The tool calls in a draft that wait for a person."""
     return [
-        Approval(tool_call_id=key, tool=call.name, arguments=call.arguments, requested_at=call.requested_at)
+        Approval(
+            tool_call_id=key,
+            tool=call.name,
+            arguments=shortened(call.arguments, ARGUMENTS_CHARS),
+            requested_at=call.requested_at,
+        )
         for key, call in draft.pending.items()
     ]
 
@@ -136,21 +149,21 @@ def _why_failed(draft: Draft) -> str:
     # The stop reason where it is a telling one; `error` and `llm_api_error` only say that there is an error type.
     reason = draft.stop_reason if draft.stop_reason in _REASONS else draft.error_type
     sentence, remedy = _REASONS.get(reason or "", (_FAILED, None))
-    # Letta stores a step when it is finished; a failure in the first one leaves nothing behind.
-    is_kept = any(call.result is not None for call in draft.calls.values())
-    return f"{sentence} {remedy or (_LOOK if is_kept else _REPEAT)}"
+    # A failure in the first step leaves nothing behind. A tool that was called may have run.
+    return f"{sentence} {remedy or (_REPEAT if draft.is_one_step else _LOOK)}"
 
 
 def _start_of(message: str | None) -> str | None:
-    if message is None or len(message) <= MESSAGE_CHARS:
+    if message is None or len(message) <= HEARD_CHARS:
         return message
-    return message[: MESSAGE_CHARS - 1] + "…"
+    return message[: HEARD_CHARS - 1] + "…"
 
 
 def _tool_uses(draft: Draft) -> list[ToolUse]:
     return [
         ToolUse(tool=call.name, arguments=call.arguments, status=call.status, result=call.result)
-        for call in draft.calls.values()
+        for key, call in draft.calls.items()
+        if key not in draft.pending
     ]
 
 

@@ -23,7 +23,6 @@ class Turn:
     Attributes:
         draft: what was said so far.
         last_news: the event loop's time, in seconds, when the last frame that says something came.
-        is_sending: whether the message's turn has come; False while it waits behind others.
         over: set when there will be no more news from here, settled or not.
     """
 
@@ -33,11 +32,11 @@ class Turn:
         self.tokens = tokens
         self.draft = Draft()
         self.last_news = anyio.current_time()
-        self.is_sending = False
         self.over = anyio.Event()
         self._status: Status = "running"
         self._failure: LettaFailure | None = None
         self._is_told = False
+        self._is_begun = message is None
         self._approvals: list[Approval] | None = None
         self._changes = 0
         self._changed = anyio.Event()
@@ -48,9 +47,23 @@ class Turn:
         return self._status != "running" or self._failure is not None
 
     @property
-    def has_untold_failure(self) -> bool:
-        """Whether the message could not be sent, and nobody was there to hear it."""
-        return self._failure is not None and not self._is_told
+    def is_interrupted(self) -> bool:
+        """Whether its end could not be found out. Letta may know it by now."""
+        return self._status == "interrupted"
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether its message waits behind others and was not sent."""
+        return not self._is_begun
+
+    @property
+    def has_untold_trouble(self) -> bool:
+        """Whether the message was not sent, or perhaps not, and nobody was there to hear it."""
+        return not self._is_told and (self._failure is not None or self.is_interrupted)
+
+    def begin(self) -> None:
+        """The message is sent now; the time it has waited is no silence of Letta's."""
+        self._is_begun, self.last_news = True, anyio.current_time()
 
     def add(self, frame: Frame) -> None:
         """Count a frame in, and wake those who watch."""
@@ -91,8 +104,8 @@ class Turn:
         Raises:
             LettaFailure: the message could not be sent.
         """
+        self._is_told = self.is_settled
         if self._failure is not None:
-            self._is_told = True
             raise self._failure
         return reply_from_draft(
             self.draft,
@@ -100,5 +113,6 @@ class Turn:
             conversation_id=self.conversation_id,
             message=self.message,
             approvals=self._approvals,
+            is_queued=self.is_queued,
             detail=detail,
         )

@@ -104,12 +104,12 @@ def test_the_troubleshooting_sentences_are_the_ones_that_tools_say() -> None:
         str(errors.NotAllowed("http://x", has_key=True)),
         str(errors.LettaUnavailable("http://x", "can't be reached")),
         str(errors.NotLetta("http://x")),
-        str(errors.AppServerAddress("http://x")),
+        str(errors.Redirected("http://x")),
         str(errors.ConversationBusy("conv-1", None)),
         *(value for name, value in vars(reply).items() if name.startswith("_") and isinstance(value, str)),
     ]
 
-    assert len(quoted) == 9
+    assert len(quoted) == 10
     for sentence in quoted:
         # A full stop stands for the rest of the sentence, an ellipsis for what differs.
         parts = [part.strip() for part in sentence.rstrip(".").split("…") if part.strip()]

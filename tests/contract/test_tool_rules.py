@@ -134,5 +134,5 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         assert not result.is_error, text
         jsonschema.validate(result.structured_content, TOOLS[name].output_schema or {})
         for leaf in leaves(result.structured_content):
-            assert leaf in text, f"{name}: {leaf!r} is not in the text"
+            assert leaf.replace("\n", "\n  ") in text, f"{name}: {leaf!r} is not in the text"
         assert len(text) <= 32_000

@@ -111,6 +111,35 @@ def test_it_ends_at_once_and_cleanly(fake: FakeLetta, how: str, when: str) -> No
         assert all(json.loads(line)["jsonrpc"] == "2.0" for line in host.stdout.splitlines())
 
 
+def test_a_host_that_reads_nothing_does_not_keep_it(fake: FakeLetta) -> None:
+    """Answers that nobody fetches fill the pipe; the end of stdin counts all the same."""
+    talk = fake.add_conversation(fake.add_agent("Ada"))
+    fake.add_messages(talk, 100)
+    with started(fake.base_url) as host:
+        host.initialize()
+        arguments = {"conversation_id": talk.id, "limit": 100, "detail": "full"}
+        for _ in range(8):
+            host.send("tools/call", {"name": "get_history", "arguments": arguments})
+        fake.wait_until(lambda: len(fake.requests_to("GET", "*/messages")) >= 8)
+        assert host.process.stdin is not None
+        host.process.stdin.close()
+
+        assert host.process.wait(timeout=5) == 0
+        host.process.stdin = None
+
+
+def test_messages_and_keys_stay_out_of_the_log_at_its_loudest(fake: FakeLetta) -> None:
+    talk = fake.add_conversation(fake.add_agent("Ada"))
+    with started(fake.base_url, "--log-level", "DEBUG") as host:
+        host.initialize()
+        arguments = {"conversation_id": talk.id, "message": "a secret between us"}
+        host.ask("tools/call", {"name": "send_message", "arguments": arguments})
+        host.process.terminate()
+        _, errors = host.ended(within=10)
+
+    assert "a secret between us" not in errors
+
+
 def test_ending_leaves_the_agents_run_alone(fake: FakeLetta) -> None:
     with started(fake.base_url) as host:
         host.initialize()

@@ -34,6 +34,9 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
         "call get_history before trying again.",
     ),
     (errors.NotLetta(ADDRESS), "(`letta-conv-mcp doctor` tells what is there); trying again can't help."),
+    (errors.Redirected(ADDRESS), "trying again before that can't help."),
+    (errors.ModelUnknown("conv-1"), "or tell the person to set the agent's right."),
+    (errors.HistoryTooLong("conv-1"), "read it in Letta itself."),
     (errors.AppServerAddress(ADDRESS), "or to leave it out and set LETTA_API_KEY for Letta Cloud."),
 ]
 
@@ -71,7 +74,14 @@ def test_only_what_a_resource_names_can_be_a_resource_not_found() -> None:
     """The MCP SDK answers these with the code for a missing resource."""
     missing = {type(failure) for failure, _ in SENTENCES if isinstance(failure, ResourceNotFoundError)}
 
-    assert missing == {errors.AgentNotFound, errors.ConversationNotFound, errors.RunNotFound}
+    assert missing == {
+        errors.AgentNotFound,
+        errors.ConversationNotFound,
+        errors.RunNotFound,
+        # Wrong parts of a resource's address.
+        errors.UnknownCursor,
+        errors.InvalidArguments,
+    }
 
 
 def test_the_value_that_was_given_stands_in_the_sentence() -> None:

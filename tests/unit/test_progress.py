@@ -46,7 +46,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 def turn_with(*events: Event) -> Turn:
     turn = Turn("conv-1", "hello")
-    turn.is_sending = True
+    turn.begin()
     for event in events:
         turn.add(Frame("run-1", None, (event,)))
     return turn

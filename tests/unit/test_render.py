@@ -58,7 +58,8 @@ def test_the_text_holds_every_value_that_the_structure_holds(view: View) -> None
         if isinstance(value, bool):
             assert f": {str(value).lower()}" in text
         elif value is not None:
-            assert str(value) in text
+            # Further lines are set in.
+            assert str(value).replace("\n", "\n  ") in text
 
 
 @settings(max_examples=150, deadline=None)

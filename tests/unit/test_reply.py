@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from letta_conv_mcp.letta.events import Counted, frame_from_json
 from letta_conv_mcp.turns.draft import Call, Draft, draft_from_frames
-from letta_conv_mcp.turns.reply import MESSAGE_CHARS, TEXT_CHARS, reply_from_draft, status_of
+from letta_conv_mcp.turns.reply import HEARD_CHARS, TEXT_CHARS, reply_from_draft, status_of
 from letta_conv_mcp.views import Approval, Detail, Reply, Status, ToolUse, Usage
 
 CONV = "conv-1"
@@ -59,7 +59,7 @@ def next_step_of(draft: Draft, status: Status = "failed") -> str:
     [
         ("end_turn", "completed"),
         ("tool_rule", "completed"),
-        ("no_tool_call", "completed"),
+        ("no_tool_call", "failed"),
         ("requires_approval", "awaiting_approval"),
         ("cancelled", "cancelled"),
         ("error", "failed"),
@@ -286,8 +286,8 @@ def test_a_cut_text_keeps_the_step_that_its_status_asks_for() -> None:
         (None, "theirs", "theirs"),
         (None, None, None),
         ("", "theirs", ""),
-        ("x" * MESSAGE_CHARS, None, "x" * MESSAGE_CHARS),
-        ("x" * (MESSAGE_CHARS + 1), None, "x" * (MESSAGE_CHARS - 1) + "…"),
+        ("x" * HEARD_CHARS, None, "x" * HEARD_CHARS),
+        ("x" * (HEARD_CHARS + 1), None, "x" * (HEARD_CHARS - 1) + "…"),
     ],
 )
 def test_a_reply_shows_the_start_of_the_message_that_it_answers(
