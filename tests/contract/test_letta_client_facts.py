@@ -73,7 +73,8 @@ def test_every_exception_of_letta_client_is_placed() -> None:
         (429, {"detail": "slow down"}, errors.RateLimited),
         (429, {"reasons": ["not-enough-credits"]}, errors.OutOfCredits),
         (500, "<html>", errors.LettaUnavailable),
-        (503, {"detail": "Background streaming requires Redis to be running."}, NoBackground),
+        (301, None, errors.Redirected),
+        (503, {"detail": "Background streaming requires Redis to be running."}, errors.LettaUnavailable),
         (503, {"detail": "overloaded"}, errors.LettaUnavailable),
     ],
 )
@@ -90,12 +91,14 @@ def test_every_status_has_its_failure(status: int, body: object, kind: type[erro
         (500, None, errors.OutcomeUnknown),
         (504, None, errors.OutcomeUnknown),
         (429, None, errors.RateLimited),
+        (404, {"detail": "NOT_FOUND: Handle x/y not found, must be one of []"}, errors.ModelUnknown),
+        (503, {"detail": "Background streaming requires Redis to be running."}, NoBackground),
     ],
 )
 def test_what_a_send_meets_says_whether_it_may_have_arrived(
     status: int, body: object, kind: type[errors.LettaFailure]
 ) -> None:
-    sending = question(check="look", conversation_id="conv-1")
+    sending = question(check="look", conversation_id="conv-1", streams=True)
 
     assert type(failure_from(status_error(status, body), sending)) is kind
 
