@@ -43,9 +43,7 @@ class AgentAmbiguous(LettaFailure):
     """Several agents share the name that was given."""
 
     def __init__(self, name: str, agent_ids: list[str]) -> None:
-        super().__init__(
-            f"{len(agent_ids)} agents are named {_shown(name)}. Use one of their ids: {', '.join(agent_ids)}."
-        )
+        super().__init__(f"Several agents are named {_shown(name)}. Use one of their ids: {', '.join(agent_ids)}.")
 
 
 class AgentNeeded(LettaFailure):

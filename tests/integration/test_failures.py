@@ -7,6 +7,8 @@ import anyio
 import anyio.to_thread
 import pytest
 from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR
 from pydantic import SecretStr
 
 from letta_conv_mcp.server import build_server
@@ -465,3 +467,47 @@ async def test_nothing_in_a_concise_result_is_endless(fake: FakeLetta, client: C
     for result in (reply, listed, seen):
         assert len(text_of_result(result)) < 8_000
         assert "[cut: " in text_of_result(result)
+
+
+async def test_a_name_that_several_agents_share_is_answered_with_their_ids(fake: FakeLetta, client: Client) -> None:
+    twins = [fake.add_agent("Twin").id for _ in range(2)]
+
+    said = await failure(client, "create_conversation", agent_id="Twin")
+
+    assert said.startswith("Several agents are named 'Twin'. Use one of their ids: ")
+    assert all(agent_id in said for agent_id in twins)
+
+
+async def test_a_conversation_is_shown_even_when_its_agent_cannot_be(
+    fake: FakeLetta, client: Client, talk: Conversation
+) -> None:
+    fake.fail("GET", "/v1/agents/*", Answer(403, {}), times=None)
+
+    seen = await call(client, "retrieve_conversation", conversation_id=talk.id)
+
+    assert (seen["id"], seen["agent_name"]) == (talk.id, None)
+
+
+async def test_resources_of_a_letta_that_cannot_be_reached_are_a_clean_protocol_error() -> None:
+    async with Client(build_server(Settings(base_url="http://127.0.0.1:9"))) as client:
+        with pytest.raises(MCPError) as listed:
+            await client.list_resources()
+        with pytest.raises(MCPError) as read:
+            await client.read_resource("letta://agents")
+
+    assert listed.value.code == read.value.code == INTERNAL_ERROR
+    assert listed.value.message == read.value.message
+    assert "can't be reached" in listed.value.message
+
+
+async def test_turns_that_are_forgotten_here_are_found_again_in_letta(
+    fake: FakeLetta, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("letta_conv_mcp.turns.hub.KEPT_TURNS", 1)
+    agent = fake.add_agent("Bo")
+    talks = [fake.add_conversation(agent).id for _ in range(3)]
+    sent = [await call(client, "send_message", conversation_id=talk, message=f"to {talk}") for talk in talks]
+
+    found = [await call(client, "wait_for_reply", conversation_id=talk) for talk in talks]
+
+    assert found == sent

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from letta_conv_mcp.errors import ConversationNotFound, InvalidArguments, UnknownCursor
+from letta_conv_mcp.errors import ConversationNotFound, HistoryTooLong, InvalidArguments, UnknownCursor
 from letta_conv_mcp.history import MESSAGE_CHARS, PAGE_CHARS, SHORTEST_CUT, read_history
 from letta_conv_mcp.letta.paging import cursor_at
 from letta_conv_mcp.views import Message, MessagePage
@@ -531,3 +531,14 @@ def test_a_compaction_in_the_middle_of_a_walk_loses_nothing(limit: int, kept: in
 
     walked = [message.id for page in reversed(pages) for message in page.messages]
     assert walked == [message.id for message in before[: len(before) - limit]]
+
+
+@pytest.mark.parametrize("cap", [50, 100])
+def test_a_compacted_list_that_a_letta_cuts_off_is_refused_and_not_shown_in_part(cap: int) -> None:
+    """Ours: 0.16.8 lists any number at once; one that doesn't would have its newest messages left out."""
+    said = [stored(number, number, ["user_message"]) for number in range(1, 120)]
+    letta = letta_after([stored(0, 0, ["system_message"]), *said, Compaction(summary(120, 120), 5)])
+    letta.most = cap
+
+    with pytest.raises(HistoryTooLong):
+        read(letta, limit=5)

@@ -32,6 +32,8 @@ class ThreadLetta:
     """Where each message stands, in a compacted conversation: Letta numbers them anew there, and two share a place."""
     is_turned: bool = False
     """Whether of two that share a place the newer one is listed first: the database promises no order."""
+    most: int | None = None
+    """How many stored messages are listed at once, whatever the limit."""
     requests: int = 0
     known: set[str] = field(default_factory=lambda: {CONV})
 
@@ -41,7 +43,7 @@ class ThreadLetta:
         self.requests += 1
         # Letta answers for an unknown conversation as for an empty one.
         thread = self.thread if conversation_id in self.known else Thread()
-        cursor = Cursor(order, limit, after, before)
+        cursor = Cursor(order, min(limit, self.most or limit), after, before)
         return entries_of(self._page_by_position(cursor) if self.positions else page_of_messages(thread, cursor))
 
     async def conversation(self, conversation_id: str) -> Conversation:
