@@ -26,7 +26,7 @@ Talk to Letta agents. An agent keeps memory and tools of its own and remembers a
 isolated message thread on an agent: what is said in one is not seen in another, while memory blocks and tools are \
 shared by all of an agent's conversations.
 
-Start: to go on with something, list_conversations (search takes words of the summary); for something new, \
+Start: to go on with something, list_conversations (search takes part of the summary); for something new, \
 list_agents, then create_conversation with a short summary. Then send_message with the conversation's id. \
 default:<agent_id> is the agent's own thread and works wherever a conversation id does.
 

@@ -3,8 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio.to_thread
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
+
+from tests.fake import FakeLetta
+
+KEY = "sk-let-me-in-0123456789"
 
 
 @dataclass
@@ -43,3 +48,13 @@ async def failure(client: Client, tool: str, **arguments: Any) -> str:
 async def new_conversation(client: Client, agent_id: str, summary: str | None = None) -> str:
     """A fresh conversation's id."""
     return (await call(client, "create_conversation", agent_id=agent_id, summary=summary))["id"]
+
+
+def posts(fake: FakeLetta) -> int:
+    """How often a message was sent."""
+    return len(fake.requests_to("POST", "*/messages"))
+
+
+async def held(fake: FakeLetta, name: str) -> None:
+    """Until a turn has come to this hold."""
+    await anyio.to_thread.run_sync(fake.wait_until_held, name)
