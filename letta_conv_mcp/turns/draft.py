@@ -47,6 +47,7 @@ class Draft:
         stop_reason: why the agent stopped; None while it goes on, or when the stream broke.
         error_type: what went wrong with the run, in Letta's word.
         usage: tokens and steps, once counted.
+        is_decided: whether somebody has decided on the approvals that it asks for, so that a later run goes on.
         last: what the agent did last.
     """
 
@@ -57,6 +58,7 @@ class Draft:
     stop_reason: str | None = None
     error_type: str | None = None
     usage: Counted | None = None
+    is_decided: bool = False
     last: Event | None = None
     _spoken: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _thoughts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -84,6 +86,8 @@ class Draft:
     @property
     def pending(self) -> dict[str, Call]:
         """The tool calls that wait for a person."""
+        if self.is_decided:
+            return {}
         return {key: call for key, call in self.calls.items() if call.needs_approval and call.result is None}
 
     def add(self, frame: Frame) -> bool:

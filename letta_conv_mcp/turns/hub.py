@@ -69,8 +69,7 @@ class Hub:
         return next((turn for turn in turns if not turn.is_settled or turn.has_untold_trouble), None)
 
     def _turn_of_run(self, conversation_id: str, run_id: str) -> Turn | None:
-        # Where our own reading broke off, Letta may know the end by now: it is asked again.
-        turns = (turn for turn in self._turns_of(conversation_id) if not turn.is_interrupted)
+        turns = (turn for turn in self._turns_of(conversation_id) if not turn.may_have_changed)
         return next((turn for turn in turns if turn.draft.run_id == run_id), None)
 
     def _turns_of(self, conversation_id: str) -> Iterator[Turn]:

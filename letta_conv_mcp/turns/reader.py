@@ -23,6 +23,7 @@ from letta_conv_mcp.errors import (
 from letta_conv_mcp.letta.events import Frame, frame_from_json
 from letta_conv_mcp.letta.port import Letta, Run
 from letta_conv_mcp.turns.draft import draft_from_frames
+from letta_conv_mcp.turns.recover import standing_of
 from letta_conv_mcp.turns.reply import status_of
 from letta_conv_mcp.turns.turn import Turn
 
@@ -75,6 +76,8 @@ async def follow(turn: Turn, letta: Letta, run: Run) -> None:
     await _learn_message(turn, letta, run)
     await _pick_up(turn, letta, run.id)
     await _learn_message(turn, letta, run)
+    if status_of(turn.draft) == "awaiting_approval":
+        await _learn_decision(turn, letta)
     await _settle(turn, letta)
 
 
@@ -82,6 +85,14 @@ async def _learn_message(turn: Turn, letta: Letta, run: Run) -> None:
     if turn.draft.heard is None:
         with suppress(LettaFailure):
             turn.draft.heard = draft_from_frames(map(frame_from_json, await letta.run_messages(run))).heard
+
+
+async def _learn_decision(turn: Turn, letta: Letta) -> None:
+    """Whether what a run asked for is still pending: another client may have answered since."""
+    with suppress(LettaFailure):
+        standing = await standing_of(letta, turn.conversation_id)
+        pending = {approval.tool_call_id for approval in standing.approvals}
+        turn.draft.is_decided = not pending.intersection(turn.draft.pending)
 
 
 async def _read(turn: Turn, frames: AsyncIterator[Frame]) -> None:

@@ -30,6 +30,10 @@ _AWAITING = (
     "The agent may not go on before the person decides on `approvals` in Letta: show them. Until then this "
     "conversation takes no other message."
 )
+_DECIDED = (
+    "This run asked for approval, and a decision was made. What came of it is in a later run: call wait_for_reply "
+    "without run_id."
+)
 _NOT_SENT = "Your message was not sent, because an earlier one still waits for a decision. "
 _INTERRUPTED = (
     "The reply broke off and could not be picked up again. The message may have been received: call wait_for_reply "
@@ -67,6 +71,8 @@ def status_of(draft: Draft) -> Status:
         return "failed"
     if draft.stop_reason is None:
         return "interrupted"
+    if draft.is_decided:
+        return "completed"
     if draft.stop_reason == "end_turn" and draft.pending:
         # Letta Code has seen such runs; they go on only after an answer.
         return "awaiting_approval"
@@ -131,6 +137,8 @@ def approvals_in(draft: Draft) -> list[Approval]:
 
 def _next_step(draft: Draft, status: Status, *, refused: bool) -> str | None:
     match status:
+        case "completed" if draft.is_decided:
+            return _DECIDED
         case "completed":
             return None if draft.text else _SILENT
         case "running":

@@ -47,9 +47,9 @@ class Turn:
         return self._status != "running" or self._failure is not None
 
     @property
-    def is_interrupted(self) -> bool:
-        """Whether its end could not be found out. Letta may know it by now."""
-        return self._status == "interrupted"
+    def may_have_changed(self) -> bool:
+        """Whether Letta may know more by now: the end of an interrupted turn, or what became of an approval."""
+        return self._status in ("interrupted", "awaiting_approval")
 
     @property
     def is_queued(self) -> bool:
@@ -59,7 +59,7 @@ class Turn:
     @property
     def has_untold_trouble(self) -> bool:
         """Whether the message was not sent, or perhaps not, and nobody was there to hear it."""
-        return not self._is_told and (self._failure is not None or self.is_interrupted)
+        return not self._is_told and (self._failure is not None or self._status == "interrupted")
 
     def begin(self) -> None:
         """The message is sent now; the time it has waited is no silence of Letta's."""

@@ -1,6 +1,7 @@
 """Sending and waiting, on the fake and on a real Letta, in both eras."""
 
 import anyio
+import httpx
 import pytest
 from mcp import Client
 
@@ -164,6 +165,25 @@ async def test_a_tool_that_needs_approval_is_reported_with_what_it_would_do(clie
     assert approval["requested_at"]
     assert seen["approvals"] == reply["approvals"]
     assert again == reply
+
+
+async def test_an_approval_that_another_client_has_answered_is_not_shown_as_pending(
+    client: Client, place: Place
+) -> None:
+    conversation_id = await new_conversation(client, place.agent_id)
+    asked = await call(client, "send_message", conversation_id=conversation_id, message="#tool delete_everything {}")
+    answer = {"type": "approval", "tool_call_id": asked["approvals"][0]["tool_call_id"], "approve": True}
+    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as other:
+        body = {"messages": [{"type": "approval", "approvals": [answer]}]}
+        (await other.post(f"/v1/conversations/{conversation_id}/messages", json=body)).raise_for_status()
+
+    by_run = await call(client, "wait_for_reply", conversation_id=conversation_id, run_id=asked["run_id"])
+    latest = await call(client, "wait_for_reply", conversation_id=conversation_id)
+
+    assert (by_run["status"], by_run["approvals"], by_run["stop_reason"]) == ("completed", [], "requires_approval")
+    assert "call wait_for_reply without run_id" in by_run["next_step"]
+    assert latest["status"] == "completed"
+    assert "deleted everything" in latest["text"]
 
 
 async def test_a_message_behind_a_pending_approval_is_not_sent_and_the_reply_says_so(
