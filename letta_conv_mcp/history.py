@@ -118,11 +118,9 @@ def _fetch_listed(letta: Letta, conversation_id: str, side: Side, start: Positio
     async def fetch(last: Stored | None, size: int) -> list[Stored]:
         place = position_of(last) if last else start
         page = await _stored(letta, conversation_id, side, place.message_id if place else None, size)
-        if place is start and start and may_be_ignored(page, start, side):
-            # A page that began at the end of the list holds the very end.
-            end = await _stored(letta, conversation_id, side, None, 1)
-            if any(stored[0].get("id") == end[0][0].get("id") for stored in page):
-                raise CursorIgnored
+        is_suspicious = place is start and start is not None and may_be_ignored(page, start, side)
+        if is_suspicious and await _holds_end(letta, conversation_id, side, page):
+            raise CursorIgnored
         if is_disordered(page, place, side) and await _is_compacted(letta, conversation_id):
             raise ListSpoilt
         return page
@@ -137,7 +135,9 @@ def _fetch_sorted(letta: Letta, conversation_id: str, side: Side, start: Positio
     async def fetch(last: Stored | None, size: int) -> list[Stored]:
         if last is None:
             whole = oldest_first(await letta.messages(conversation_id, order="asc", limit=WHOLE_LIST))
-            await _check_whole(letta, conversation_id, whole)
+            if whole and len(whole) % ROUND == 0 and not await _holds_end(letta, conversation_id, "before", whole):
+                # This Letta has cut the list to some round number; a part would be passed off as the whole.
+                raise HistoryTooLong(conversation_id)
             found = neighbours(whole, start, side)
             if found is None:
                 raise CursorIgnored
@@ -149,13 +149,10 @@ def _fetch_sorted(letta: Letta, conversation_id: str, side: Side, start: Positio
     return fetch
 
 
-async def _check_whole(letta: Letta, conversation_id: str, whole: list[Stored]) -> None:
-    """Refuse a list that a Letta has cut to some round number; a part would be passed off as the whole."""
-    if not whole or len(whole) % ROUND:
-        return
-    end = await _stored(letta, conversation_id, "before", None, 1)
-    if neighbours(whole, position_of(end[0]), "before") is None:
-        raise HistoryTooLong(conversation_id)
+async def _holds_end(letta: Letta, conversation_id: str, side: Side, listed: list[Stored]) -> bool:
+    """Whether some stored messages hold the very first that Letta lists on a side."""
+    end = await _stored(letta, conversation_id, side, None, 1)
+    return any(stored[0].get("id") == end[0][0].get("id") for stored in listed)
 
 
 async def _stored(letta: Letta, conversation_id: str, side: Side, message_id: str | None, size: int) -> list[Stored]:

@@ -40,18 +40,18 @@ async def kind_at(connection: RestConnection) -> Kind:
         AppServerAddress: an App Server answers.
         NotLetta: something else answers.
     """
-    question = _question(connection)
+    question, is_cloud = _question(connection), connection.address == CLOUD_ADDRESS
     try:
         health = await connection.fetch("/v1/health/", question)
     except errors.NotLetta:
         await _raise_for_app_server(connection, question)
-        if connection.address != CLOUD_ADDRESS:
+        if not is_cloud:
             raise
         return Kind(name="Letta Cloud")
     version = text_or_none(first_object(health).get("version"))
-    if version is None and connection.address != CLOUD_ADDRESS:
+    if version is None and not is_cloud:
         raise errors.NotLetta(question.address)
-    return Kind(name="Letta Cloud" if connection.address == CLOUD_ADDRESS else "Letta server", version=version)
+    return Kind(name="Letta Cloud" if is_cloud else "Letta server", version=version)
 
 
 async def capabilities_of(connection: RestConnection) -> Capabilities:

@@ -8,7 +8,7 @@ from pydantic import Field
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.errors import LettaFailure, UnknownCursor
 from letta_conv_mcp.letta.port import ConversationQuery, NewConversation
-from letta_conv_mcp.tools.agents import resolve_agent
+from letta_conv_mcp.tools.agents import find_agent, resolve_agent
 from letta_conv_mcp.tools.arguments import AgentId, ConversationId, Cursor, Limit
 from letta_conv_mcp.turns.recover import standing_of
 from letta_conv_mcp.views import Conversation, ConversationDetail, ConversationPage
@@ -53,7 +53,7 @@ async def list_conversations(
     app = app_of(ctx)
     wanted = agent_id or app.settings.agent_id
     query = ConversationQuery(
-        agent_id=(await resolve_agent(app, wanted)).id if wanted else None,
+        agent_id=(await find_agent(app.letta, wanted)).id if wanted else None,
         archived=archived,
         order_by=order_by,
         order=order,

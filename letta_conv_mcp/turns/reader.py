@@ -72,8 +72,9 @@ async def _post(turn: Turn, letta: Letta, otid: str) -> None:
 async def follow(turn: Turn, letta: Letta, run: Run) -> None:
     """Follow a run that somebody else started, or that an earlier process of ours did, to its end."""
     turn.draft.run_id = run.id
-    # A replayed stream leaves the message out, and it is stored with the first finished step.
-    await _learn_message(turn, letta, run)
+    if run.is_active:
+        # A stream leaves the message out, and it is stored with the first finished step.
+        await _learn_message(turn, letta, run)
     await _pick_up(turn, letta, run.id)
     await _learn_message(turn, letta, run)
     if status_of(turn.draft) == "awaiting_approval":
