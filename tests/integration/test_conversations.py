@@ -106,7 +106,8 @@ async def test_a_search_finds_words_of_the_summary_in_any_case(client: Client, p
     found = await new_conversation(client, place.agent_id, f"The {word.upper()} Affair")
     await new_conversation(client, place.agent_id, "something else")
 
-    page = await call(client, "list_conversations", search=word)
+    # Of this agent only: a search looks through a thousand at most, and the rig keeps those of earlier runs.
+    page = await call(client, "list_conversations", agent_id=place.agent_id, search=word)
 
     assert [conversation["id"] for conversation in page["conversations"]] == [found]
     assert page["next_cursor"] is None
@@ -117,7 +118,7 @@ async def test_a_percent_sign_in_a_search_is_a_percent_sign(client: Client, plac
     word = uuid4().hex[:8]
     await new_conversation(client, place.agent_id, f"{word} plain")
 
-    page = await call(client, "list_conversations", search=f"{word[:4]}%")
+    page = await call(client, "list_conversations", agent_id=place.agent_id, search=f"{word[:4]}%")
 
     assert page["conversations"] == []
 
