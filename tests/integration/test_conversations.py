@@ -73,6 +73,7 @@ async def test_without_an_agent_and_without_a_default_one_is_asked_for(client: C
 
 
 async def test_conversations_are_listed_with_the_most_recently_active_first(client: Client, place: Place) -> None:
+    await new_conversation(client, place.agent_id, "silent")
     older = await new_conversation(client, place.agent_id, "older")
     newer = await new_conversation(client, place.agent_id, "newer")
     await call(client, "send_message", conversation_id=newer, message="first")
