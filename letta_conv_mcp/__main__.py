@@ -19,7 +19,10 @@ environment:
   LETTA_BASE_URL           a Letta server's address; default: Letta Cloud where a key is set
   LETTA_AGENT_ID           the agent to use where none is named, by id or exact name
   LETTA_CONV_WAIT_SECONDS  how long a tool waits for a reply unless told otherwise; default 45
+  LETTA_CONV_ON_CANCEL     what a cancelled call does to its run: auto, stop or leave; default auto
+  LETTA_CONV_ELICITATION   off: never ask the host's person for approvals; default on
   LETTA_CONV_LOG_LEVEL     DEBUG, INFO, WARNING or ERROR; default WARNING
+  LETTA_CONV_LOG_CONTENT   on: log messages and replies too; default off
 
 The key has no flag: a command line can be read by everybody on the machine.
 """
@@ -41,6 +44,7 @@ def _command(arguments: list[str]) -> Callable[[], int]:
     command = options.pop("command")
     # Imported only now, because they bring mcp.
     from letta_conv_mcp.errors import SettingsError
+    from letta_conv_mcp.logs import open_logs
     from letta_conv_mcp.settings import settings_from_env
 
     try:
@@ -48,6 +52,7 @@ def _command(arguments: list[str]) -> Callable[[], int]:
     except SettingsError as error:
         print(f"letta-conv-mcp: {error}", file=sys.stderr)
         return lambda: 2
+    open_logs()
     match command:
         case "demo":
             from letta_conv_mcp.cli.demo import run_demo
@@ -58,10 +63,12 @@ def _command(arguments: list[str]) -> Callable[[], int]:
 
             return partial(run_doctor, settings)
         case _:
+            from letta_conv_mcp.cancels import Cancels
             from letta_conv_mcp.server import build_server
             from letta_conv_mcp.transports.stdio import run_stdio
 
-            return partial(run_stdio, build_server(settings))
+            cancels = Cancels()
+            return partial(run_stdio, build_server(settings, cancels=cancels), cancels)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,6 +76,20 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--base-url", metavar="URL", help="a Letta server's address (LETTA_BASE_URL)")
     shared.add_argument("--agent-id", metavar="ID", help="the agent to use where none is named (LETTA_AGENT_ID)")
     shared.add_argument("--wait-seconds", metavar="N", help="how long to wait for a reply (LETTA_CONV_WAIT_SECONDS)")
+    shared.add_argument("--on-cancel", metavar="MODE", help="auto, stop or leave (LETTA_CONV_ON_CANCEL)")
+    shared.add_argument(
+        "--no-elicitation",
+        dest="elicitation",
+        action="store_const",
+        const="off",
+        help="never ask the host's person for approvals (LETTA_CONV_ELICITATION)",
+    )
+    shared.add_argument(
+        "--log-content",
+        action="store_const",
+        const="on",
+        help="log messages and replies too (LETTA_CONV_LOG_CONTENT)",
+    )
     shared.add_argument("--log-level", metavar="LEVEL", help="what goes to stderr (LETTA_CONV_LOG_LEVEL)")
     parser = argparse.ArgumentParser(
         prog="letta-conv-mcp",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import anyio
 from mcp.server.mcpserver import Context
 
+from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.turns.hub import Hub
@@ -19,14 +20,15 @@ class App:
     settings: Settings
     letta: Letta
     hub: Hub
+    cancels: Cancels
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, letta: Letta) -> AsyncGenerator[App]:
+async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncGenerator[App]:
     """An App whose readers end with the block. Closing leaves the agents' runs alone; they go on in Letta."""
     try:
         async with anyio.create_task_group() as group:
-            yield App(settings=settings, letta=letta, hub=Hub(letta, group))
+            yield App(settings=settings, letta=letta, hub=Hub(letta, group), cancels=cancels)
             group.cancel_scope.cancel()
     finally:
         with anyio.move_on_after(1, shield=True):

@@ -19,7 +19,13 @@ class SettingsError(Exception):
 
 
 class LettaFailure(ToolError, ResourceError):
-    """Something a call could not do. The text is ours and safe to show to a model."""
+    """Something a call could not do. The text is ours and safe to show to a model.
+
+    Attributes:
+        retry_after: the seconds that Letta asks its callers to wait; None where it names none.
+    """
+
+    retry_after: float | None = None
 
 
 class NotConfigured(LettaFailure):
@@ -115,6 +121,16 @@ class InvalidArguments(LettaFailure, ResourceNotFoundError):
         super().__init__(f"{tool} was not run: {'; '.join(problems)}. Correct the arguments and call it again.")
 
 
+class CancelWouldDeny(LettaFailure):
+    """Letta denies what is pending in an agent's own thread whenever one of the agent's runs is cancelled."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(
+            f"Nothing was cancelled: it would make Letta deny the tool call that waits in {_shown(conversation_id)}. "
+            "Have the person decide on that first (retrieve_conversation shows it), then cancel again."
+        )
+
+
 class NotAllowed(LettaFailure):
     """Letta refused the key: 401 or 403."""
 
@@ -135,6 +151,48 @@ class ConversationBusy(LettaFailure):
             f"{_shown(conversation_id)} is busy with another client's message{run}. Yours was not sent: call "
             "wait_for_reply, then send it again."
         )
+        self.run_id = run_id
+
+
+class ApprovalPending(LettaFailure):
+    """Tool calls wait for a person's decision; our message was not taken."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(
+            f"A tool call waits for approval in {_shown(conversation_id)}, so your message was not sent. Call "
+            "retrieve_conversation to see it, then answer_approval."
+        )
+
+
+class ApprovalsMismatch(LettaFailure):
+    """Decisions that don't fit what waits for one: all parallel calls are answered together, and nothing else."""
+
+    def __init__(self, conversation_id: str, problems: list[str], pending: list[str]) -> None:
+        what = f"Waiting for a decision: {', '.join(pending)}." if pending else "Nothing waits for a decision there."
+        super().__init__(
+            f"No decision was passed on in {_shown(conversation_id)}: {'; '.join(problems)}. {what} Call "
+            "retrieve_conversation to see what is pending; it is safe to call again."
+        )
+
+
+class NothingToCancel(LettaFailure):
+    """No run goes on, so none can be stopped."""
+
+    def __init__(self, conversation_id: str, run_id: str | None = None) -> None:
+        what = (
+            f"Run {_shown(run_id)} has ended already" if run_id else f"Nothing is running in {_shown(conversation_id)}"
+        )
+        super().__init__(f"{what}, so nothing was cancelled. Call wait_for_reply to see how the last reply ended.")
+
+
+class NotOurRun(LettaFailure):
+    """A run that this process did not start, which is not ours to stop."""
+
+    def __init__(self, conversation_id: str, run_id: str) -> None:
+        super().__init__(
+            f"Run {_shown(run_id)} in {_shown(conversation_id)} was started by another client, or before this server "
+            "was, so it was not cancelled. Call wait_for_reply to follow it; the person can stop it in Letta."
+        )
 
 
 class RequestRejected(LettaFailure):
@@ -153,6 +211,7 @@ class RateLimited(LettaFailure):
     def __init__(self, retry_after: float | None) -> None:
         when = f"in {retry_after:.0f} seconds" if retry_after is not None else "in a minute"
         super().__init__(f"Letta is limiting requests. Nothing was done; it is safe to try again {when}.")
+        self.retry_after = retry_after
 
 
 class OutOfCredits(LettaFailure):
@@ -168,15 +227,24 @@ class OutOfCredits(LettaFailure):
 class LettaUnavailable(LettaFailure):
     """No usable answer: no connection, a 5xx, a time-out. Only for what certainly changed nothing."""
 
-    def __init__(self, address: str, problem: str) -> None:
+    def __init__(self, address: str, problem: str, retry_after: float | None = None) -> None:
         super().__init__(f"Letta at {address} {problem}. Nothing was changed; it is safe to try again.")
+        self.retry_after = retry_after
 
 
 class OutcomeUnknown(LettaFailure):
-    """A request that changes something got no usable answer, so it may or may not have been carried out."""
+    """A request that changes something got no usable answer, so it may or may not have been carried out.
 
-    def __init__(self, address: str, problem: str, check: str) -> None:
+    Attributes:
+        is_repeatable: whether Letta takes the same request, with the same otid, for the same message.
+    """
+
+    def __init__(
+        self, address: str, problem: str, check: str, *, is_repeatable: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"Letta at {address} {problem}. It may have been carried out: {check} before trying again.")
+        self.is_repeatable = is_repeatable
+        self.retry_after = retry_after
 
 
 class NotLetta(LettaFailure):

@@ -1,6 +1,5 @@
 """The composition root: settings and a Letta become an MCP server."""
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,8 +11,10 @@ from mcp_types import INVALID_PARAMS
 
 from letta_conv_mcp import __version__
 from letta_conv_mcp.app import App, open_app
+from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.letta.rest import RestLetta
+from letta_conv_mcp.logs import set_levels
 from letta_conv_mcp.resources import add_resources
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools import offered_tools
@@ -34,7 +35,8 @@ Every reply has a `status`; read it before `text`:
 - completed: `text` is the whole reply.
 - running: the agent is still at work and `text` is what it said so far. Call wait_for_reply, also later or after a \
 restart. Never send the message again.
-- awaiting_approval: the agent wants to run a tool and waits for a person. Show `approvals`; decide nothing yourself.
+- awaiting_approval: the agent wants to run a tool and waits for a person. Show `approvals`; decide nothing yourself. \
+Then call answer_approval.
 - failed, cancelled, interrupted: `next_step` says what happened, what to do, and whether sending again is safe.
 
 A message is spoken as the user; the agent may act on it and remembers it. To read without speaking use get_history \
@@ -42,17 +44,19 @@ A message is spoken as the user; the agent may act on it and remembers it. To re
 that were cut say so and how to get the rest."""
 
 
-def build_server(settings: Settings, *, letta: Letta | None = None) -> MCPServer[App]:
+def build_server(settings: Settings, *, letta: Letta | None = None, cancels: Cancels | None = None) -> MCPServer[App]:
     """An MCP server for one Letta identity. Building it and starting it touch no network.
 
     Args:
         settings: which Letta, and how to wait for it.
         letta: the Letta to use instead of the one that the settings name.
+        cancels: where the transport notes what hosts cancel; without it a cancelled call leaves its run alone.
     """
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncGenerator[App]:
-        async with open_app(settings, letta or RestLetta(settings.base_url, settings.api_key)) as app:
+        chosen = letta or RestLetta(settings.base_url, settings.api_key)
+        async with open_app(settings, chosen, cancels or Cancels()) as app:
             yield app
 
     server = MCPServer[App](
@@ -67,8 +71,7 @@ def build_server(settings: Settings, *, letta: Letta | None = None) -> MCPServer
         log_level="WARNING",
         middleware=[_refuse_unknown_prompts],
     )
-    # Only our own: at DEBUG the libraries below log what people say.
-    logging.getLogger("letta_conv_mcp").setLevel(settings.log_level)
+    set_levels(settings)
     add_resources(server)
     return server
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from letta_conv_mcp.errors import SettingsError
 
 CLOUD_ADDRESS = "https://api.letta.com"
+OnCancel: TypeAlias = Literal["auto", "stop", "leave"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 MAX_WAIT_SECONDS = 3600
 
@@ -26,14 +27,21 @@ class Settings:
         base_url: the Letta's address without a trailing slash or `/v1`; None means nothing is configured.
         agent_id: the agent to use where a tool is given none, by id or exact name.
         wait_seconds: how long a tool waits for a reply unless told otherwise, in seconds.
+        on_cancel: what a call that the host cancels does to its run: "stop" stops it, "leave" leaves it alone, "auto"
+            stops it unless the host says that it was a time-out.
+        elicitation: whether the host's person is asked for approvals where the host can ask.
         log_level: what goes to stderr.
+        log_content: whether messages and replies are logged too.
     """
 
     api_key: SecretStr | None = None
     base_url: str | None = None
     agent_id: str | None = None
     wait_seconds: float = 45
+    on_cancel: OnCancel = "auto"
+    elicitation: bool = True
     log_level: LogLevel = "WARNING"
+    log_content: bool = False
 
 
 def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Settings:
@@ -61,7 +69,10 @@ def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Se
         base_url=base_url,
         agent_id=chosen("agent_id", "LETTA_AGENT_ID")[0],
         wait_seconds=_wait_seconds(*chosen("wait_seconds", "LETTA_CONV_WAIT_SECONDS")),
+        on_cancel=_on_cancel(*chosen("on_cancel", "LETTA_CONV_ON_CANCEL")),
+        elicitation=_switch(*chosen("elicitation", "LETTA_CONV_ELICITATION"), default=Settings.elicitation),
         log_level=_log_level(*chosen("log_level", "LETTA_CONV_LOG_LEVEL")),
+        log_content=_switch(*chosen("log_content", "LETTA_CONV_LOG_CONTENT"), default=Settings.log_content),
     )
 
 
@@ -110,9 +121,19 @@ def _wait_seconds(value: str | None, name: str) -> float:
     return seconds
 
 
+def _on_cancel(value: str | None, name: str) -> OnCancel:
+    return cast("OnCancel", _one_of(get_args(OnCancel), value.lower(), name)) if value else Settings.on_cancel
+
+
 def _log_level(value: str | None, name: str) -> LogLevel:
-    if value is None:
-        return Settings.log_level
-    if value.upper() not in get_args(LogLevel):
-        raise SettingsError(f"{name} must be one of {', '.join(get_args(LogLevel))}, got {value!r}.")
-    return cast("LogLevel", value.upper())
+    return cast("LogLevel", _one_of(get_args(LogLevel), value.upper(), name)) if value else Settings.log_level
+
+
+def _switch(value: str | None, name: str, *, default: bool) -> bool:
+    return _one_of(("on", "off"), value.lower(), name) == "on" if value else default
+
+
+def _one_of(allowed: tuple[str, ...], value: str, name: str) -> str:
+    if value not in allowed:
+        raise SettingsError(f"{name} must be one of {', '.join(allowed)}, got {value!r}.")
+    return value

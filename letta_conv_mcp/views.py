@@ -17,6 +17,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_false(value: object) -> bool:
+    return value is False
+
+
 class View(BaseModel):
     """A frozen result. What some Lettas don't tell, and what `detail="full"` adds, is left out while it is None."""
 
@@ -63,6 +67,8 @@ class Approval(View):
     arguments: str
     """JSON, as the agent wrote it."""
     requested_at: str | None = None
+    client_tool: bool = Field(default=False, exclude_if=_is_false)
+    """Whether only the client that offered the tool can run it."""
 
 
 class ConversationDetail(Conversation):

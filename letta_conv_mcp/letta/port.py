@@ -20,6 +20,19 @@ Frames: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Frame]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A person's answer to one tool call that waits for it."""
+
+    tool_call_id: str
+    approve: bool
+    reason: str | None = None
+
+
+Outgoing: TypeAlias = str | tuple[Decision, ...]
+"""What is sent: a person's words, or all decisions on what an agent asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """Letta's processing of one message."""
 
@@ -106,18 +119,34 @@ class Letta(Protocol):
         """What a run stored, oldest first. A step is stored when it is finished."""
         ...
 
-    def open_turn(self, conversation_id: str, message: str, otid: str, *, tokens: bool) -> Frames:
-        """Send a message, once, and stream what becomes of it.
+    def open_turn(
+        self, conversation_id: str, outgoing: Outgoing, otid: str, *, tokens: bool, repeats: bool = False
+    ) -> Frames:
+        """Send something, in one request, and stream what becomes of it. Entering waits for the first frame.
 
-        Entering raises OutcomeUnknown where the message may or may not have been received, ConversationBusy
-        where another client's run holds the conversation, and other failures where it certainly was not sent.
+        Entering raises OutcomeUnknown where it may or may not have been received, ConversationBusy where another
+        client's run holds the conversation, ApprovalPending, and other failures where it certainly was not sent.
 
         Args:
             conversation_id: where to say it.
-            message: the person's words.
-            otid: our id for the message, unique for all time.
+            outgoing: the person's words or decisions.
+            otid: our id for it, unique for all time.
             tokens: stream pieces of words rather than finished messages.
+            repeats: it was sent before, under this otid, to an unknown end. Then only a Letta that knows an otid
+                again gets it; others raise, and that says nothing about the first time.
         """
+        ...
+
+    async def find_run(self, conversation_id: str, outgoing: Outgoing, otid: str) -> Run | None:
+        """The run that something we sent led to; None where there is no sign of it, which proves nothing.
+
+        Raises:
+            ConversationBusy: a run goes on that may or may not be it.
+        """
+        ...
+
+    async def cancel_run(self, run: Run) -> None:
+        """Stop one run. Letta answers before it has taken effect, and takes it for a run that has ended too."""
         ...
 
     def resume(self, run: Run, after: int) -> Frames:

@@ -1,7 +1,7 @@
 """Letta's JSON as the views we return: pure, and tolerant of fields that one server has and another lacks."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import cast
 
 from letta_conv_mcp.letta.content import (
@@ -70,6 +70,15 @@ def conversation_from_json(conversation: Json, *, listed: bool = False) -> Conve
     )
 
 
+def tool_names(agent: Json) -> set[str] | None:
+    """The names of an agent's own tools; None where the server doesn't tell."""
+    tools, rules = agent.get("tools"), objects(agent.get("tool_rules"))
+    if not isinstance(tools, list):
+        return None
+    named = {str(tool.get("name")) for tool in objects(cast("object", tools))}
+    return named | {str(rule.get("tool_name")) for rule in rules if rule.get("type") == "requires_approval"}
+
+
 def _short_or_none(value: object) -> str | None:
     text = text_or_none(value)
     return shortened(text, LABEL_CHARS) if text else None
@@ -87,14 +96,20 @@ def default_conversation_json(agent: Json) -> Json:
     }
 
 
-def approvals_from_json(messages: Iterable[Json]) -> list[Approval]:
-    """The tool calls that the approval requests among some messages ask for."""
+def approvals_from_json(messages: Iterable[Json], tools: Collection[str] | None = None) -> list[Approval]:
+    """The tool calls that the approval requests among some messages ask for.
+
+    Args:
+        messages: Letta's JSON.
+        tools: the agent's own tools; one that isn't among them is the client's that offered it.
+    """
     return [
         Approval(
             tool_call_id=str(call.get("tool_call_id") or ""),
             tool=str(call.get("name") or ""),
             arguments=shortened(arguments_text(call.get("arguments")), ARGUMENTS_CHARS),
             requested_at=text_or_none(message.get("date")),
+            client_tool=tools is not None and call.get("name") not in tools,
         )
         for message in messages
         if message.get("message_type") == "approval_request_message"

@@ -67,8 +67,16 @@ class RestConnection:
             return await client.get(path, cast_to=object)
 
     @asynccontextmanager
-    async def stream(self, call: Call, question: Question) -> AsyncGenerator[AsyncIterator[Frame]]:
-        """The frames that a request is answered with. Made only once; see `letta.port.Frames` for how it ends."""
+    async def stream(
+        self, call: Call, question: Question, *, must_begin: bool = False
+    ) -> AsyncGenerator[AsyncIterator[Frame]]:
+        """The frames that a request is answered with. Made only once; see `letta.port.Frames` for how it ends.
+
+        Args:
+            call: the request.
+            question: what is asked.
+            must_begin: a stream that ends before its first frame is no answer.
+        """
         client = (await self._connected()).with_options(max_retries=0, timeout=_stream_timeout())
         from letta_client import AsyncStream
 
@@ -79,7 +87,13 @@ class RestConnection:
                 raise not_letta(asked)
             stream = cast("AsyncStream[object]", await response.parse(to=AsyncStream[object]))
         try:
-            yield _frames(stream)
+            frames = _frames(stream)
+            if must_begin:
+                first = await anext(frames, None)
+                if first is None:
+                    raise no_answer(asked, "broke off its answer", maybe_done=True)
+                frames = _with_first(first, frames)
+            yield frames
         finally:
             # The reader may be cancelled: unshielded, the connection would stay open.
             with anyio.move_on_after(2, shield=True):
@@ -119,6 +133,12 @@ def _stream_timeout() -> Any:
     import httpx
 
     return httpx.Timeout(SILENCE_SECONDS, connect=10.0)
+
+
+async def _with_first(first: Frame, others: AsyncIterator[Frame]) -> AsyncGenerator[Frame]:
+    yield first
+    async for frame in others:
+        yield frame
 
 
 async def _frames(stream: "AsyncStream[object]") -> AsyncGenerator[Frame]:

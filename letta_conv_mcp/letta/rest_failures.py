@@ -1,7 +1,7 @@
 """Where letta-client's errors get their class: by type and status, never by what they say.
 
-Four texts are looked into because 0.16.8 has no other sign: which part of a request a 422 blames, and whether a 429
-is about a quota, a 503 about Redis, the 404 of a send about a model.
+Five texts are looked into because 0.16.8 has no other sign: which part of a request a 422 blames, and whether a 429
+is about a quota, a 503 about Redis, the 404 of a send about a model, a 409 about an approval.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from letta_conv_mcp import errors
-from letta_conv_mcp.letta.content import Json, text_or_none
+from letta_conv_mcp.letta.content import Json, first_object, text_or_none
 
 if TYPE_CHECKING:
     import letta_client
@@ -32,6 +32,7 @@ class Question:
         check: what to look at before repeating a request that changes something; None for one that only reads.
         conversation_id: the conversation that a message is sent to.
         streams: whether a stream was asked for.
+        is_repeatable: whether Letta takes the same request again for the same message.
     """
 
     address: str
@@ -41,6 +42,7 @@ class Question:
     check: str | None = None
     conversation_id: str | None = None
     streams: bool = False
+    is_repeatable: bool = False
 
 
 class NoBackground(errors.LettaFailure):
@@ -105,37 +107,49 @@ def _from_status(error: "letta_client.APIStatusError", question: Question) -> er
             # In a question that only reads, nothing but the id can be wrong: all else was checked before.
             return question.missing
         case 409 if question.conversation_id is not None:
-            return errors.ConversationBusy(question.conversation_id, _busy_run_id(error.body))
+            return _conflict(error.body, question.conversation_id)
         case 429:
             if any(sign in str(error.body) for sign in _QUOTA_SIGNS):
                 return errors.OutOfCredits()
             return errors.RateLimited(retry_after(error.response.headers))
         case _ if 300 <= status < 400:
             return errors.Redirected(question.address)
-        case 503 if question.streams and "Redis" in str(error.body):
-            return NoBackground()
         case _ if status == 408 or status >= 500:
-            return no_answer(question, f"answered with an error (HTTP {status})", maybe_done=True)
+            return _trouble(error, question)
         case _:
             return errors.RequestRejected(question.what, status)
+
+
+def _conflict(body: object, conversation_id: str) -> errors.LettaFailure:
+    # A code in newer servers; 0.16.8 has the sentence alone.
+    if "PENDING_APPROVAL" in str(body) or "waiting for approval" in str(body):
+        return errors.ApprovalPending(conversation_id)
+    return errors.ConversationBusy(conversation_id, text_or_none(first_object(body).get("run_id")))
+
+
+def _trouble(error: "letta_client.APIStatusError", question: Question) -> errors.LettaFailure:
+    if error.status_code == 503 and question.streams and "Redis" in str(error.body):
+        return NoBackground()
+    # Letta Cloud says this while it shuts down.
+    is_refused = first_object(error.body).get("admitted") is False
+    problem = f"answered with an error (HTTP {error.status_code})"
+    return no_answer(question, problem, maybe_done=not is_refused, pause=retry_after(error.response.headers))
 
 
 def not_letta(question: Question) -> errors.LettaFailure:
     """The failure of an answer that no Letta gives. What it was the answer to may have been done all the same."""
     if question.check is not None:
-        return errors.OutcomeUnknown(question.address, "gave an answer that can't be read", question.check)
+        return no_answer(question, "gave an answer that can't be read", maybe_done=True)
     return errors.NotLetta(question.address)
 
 
-def no_answer(question: Question, problem: str, *, maybe_done: bool) -> errors.LettaFailure:
-    """The failure of a request without a usable answer."""
+def no_answer(question: Question, problem: str, *, maybe_done: bool, pause: float | None = None) -> errors.LettaFailure:
+    """The failure of a request without a usable answer; `pause` is what Letta asks for, in seconds."""
     if maybe_done and question.check is not None:
-        return errors.OutcomeUnknown(question.address, problem, question.check)
-    return errors.LettaUnavailable(question.address, problem)
-
-
-def _busy_run_id(body: object) -> str | None:
-    return text_or_none(cast("Json", body).get("run_id")) if isinstance(body, Mapping) else None
+        return errors.OutcomeUnknown(
+            question.address, problem, question.check, is_repeatable=question.is_repeatable, retry_after=pause
+        )
+    return errors.LettaUnavailable(question.address, problem, pause)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

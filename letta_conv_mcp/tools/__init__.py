@@ -7,12 +7,13 @@ returns. The catalog adds what a signature can't say.
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from mcp.server.mcpserver.tools import Tool
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 
 from letta_conv_mcp.tools.agents import list_agents
+from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
 from letta_conv_mcp.tools.messages import get_history, send_message, wait_for_reply
 from letta_conv_mcp.tools.offered import OfferedTool
@@ -23,6 +24,7 @@ Toolset: TypeAlias = Literal["core"]
 
 _READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True)
 _ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+_DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,14 @@ class CatalogEntry:
     """One tool that can be offered.
 
     Attributes:
-        function: an async function from arguments and a Context to a view; its docstring is shown to models.
+        function: an async function from arguments and a Context to a view, or to a question for the person; its
+            docstring is shown to models.
         title: the name for people.
         toolset: the group it is chosen by.
         annotations: what a host may assume of it.
     """
 
-    function: Callable[..., Awaitable[View]]
+    function: Callable[..., Awaitable[View | InputRequiredResult]]
     title: str
     toolset: Toolset
     annotations: ToolAnnotations
@@ -55,6 +58,8 @@ CATALOG = (
     CatalogEntry(send_message, "Send message", "core", _ADDS),
     CatalogEntry(wait_for_reply, "Wait for reply", "core", _READS),
     CatalogEntry(get_history, "Get history", "core", _READS),
+    CatalogEntry(answer_approval, "Answer approval", "core", _DECIDES),
+    CatalogEntry(cancel_reply, "Cancel reply", "core", _DECIDES),
 )
 
 
@@ -72,17 +77,24 @@ def _offered(entry: CatalogEntry) -> Tool:
     )
 
 
-def _with_both_results(function: Callable[..., Awaitable[View]]) -> Callable[..., Awaitable[CallToolResult]]:
-    """The same tool, returning its view as text and as structure."""
+def _with_both_results(
+    function: Callable[..., Awaitable[View | InputRequiredResult]],
+) -> Callable[..., Awaitable[CallToolResult | InputRequiredResult]]:
+    """The same tool, returning its view as text and as structure; a question goes through as it is."""
     signature = inspect.signature(function, eval_str=True)
 
-    async def tool(**arguments: Any) -> CallToolResult:
+    async def tool(**arguments: Any) -> CallToolResult | InputRequiredResult:
         view = await function(**arguments)
+        if isinstance(view, InputRequiredResult):
+            return view
         content = [TextContent(type="text", text=text_of(view))]
         return CallToolResult(content=list(content), structured_content=structure_of(view))
 
     # The SDK reads the arguments and the output schema from here.
-    returned = Annotated[CallToolResult, signature.return_annotation]
+    views = [kind for kind in get_args(signature.return_annotation) if kind is not InputRequiredResult]
+    returned: Any = Annotated[CallToolResult, views[0] if views else signature.return_annotation]
+    if views:
+        returned = returned | InputRequiredResult
     tool.__name__ = function.__name__
     tool.__signature__ = signature.replace(return_annotation=returned)  # type: ignore[attr-defined]
     tool.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()} | {"return": returned}

@@ -2,15 +2,14 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-import anyio
 from mcp.server.mcpserver import Context
+from mcp_types import InputRequiredResult
 from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.history import read_history
 from letta_conv_mcp.tools.arguments import ConversationId, DetailLevel, Limit, MessageText, RunId, WaitSeconds
-from letta_conv_mcp.tools.progress import relay_progress
-from letta_conv_mcp.turns.turn import Turn
+from letta_conv_mcp.tools.waiting import answered, wait_of
 from letta_conv_mcp.views import MessagePage, Reply
 
 MessageType: TypeAlias = Literal[
@@ -35,21 +34,21 @@ async def send_message(
     message: MessageText,
     wait_seconds: WaitSeconds = None,
     detail: DetailLevel = "concise",
-) -> Reply:
+) -> Reply | InputRequiredResult:
     """Say something in a conversation and wait for the agent's reply.
 
     The agent remembers it and may act on it. Check `status` before using `text`:
     - completed: the whole reply.
     - running: `text` is what was said so far. Call wait_for_reply; do not send the message again.
-    - awaiting_approval: the agent wants to run a tool. Show `approvals` to the person.
+    - awaiting_approval: the agent wants to run a tool. Show `approvals` to the person, then call answer_approval.
     - failed, cancelled, interrupted: `next_step` tells what to do.
 
     To read without speaking, use get_history.
     """
-    app = app_of(ctx)
-    turn = app.hub.start(conversation_id, message, tokens=_is_watched(ctx))
-    await _wait(turn, ctx, wait_seconds)
-    return turn.reply(detail)
+    wait = wait_of(ctx, wait_seconds, detail)
+    if (reply := await answered(ctx, wait)) is not None:
+        return reply
+    return await wait.reply_of(wait.start(conversation_id, message))
 
 
 async def wait_for_reply(
@@ -58,15 +57,16 @@ async def wait_for_reply(
     run_id: RunId = None,
     wait_seconds: WaitSeconds = None,
     detail: DetailLevel = "concise",
-) -> Reply:
+) -> Reply | InputRequiredResult:
     """Wait for a reply that is still running, or read one that has ended. Sends nothing.
 
     Works for any run of the conversation, also another client's: `in_reply_to` shows the message it answers.
     Read `status` as in send_message.
     """
-    turn = await app_of(ctx).hub.find(conversation_id, run_id)
-    await _wait(turn, ctx, wait_seconds)
-    return turn.reply(detail)
+    wait = wait_of(ctx, wait_seconds, detail)
+    if (reply := await answered(ctx, wait)) is not None:
+        return reply
+    return await wait.reply_of(await app_of(ctx).hub.find(conversation_id, run_id))
 
 
 async def get_history(
@@ -91,18 +91,3 @@ async def get_history(
         types=frozenset(types) if types else None,
         whole=detail == "full",
     )
-
-
-async def _wait(turn: Turn, ctx: Context[App], wait_seconds: float | None) -> None:
-    """Wait until a turn is over or the time has run out, telling the host what the agent does meanwhile."""
-    seconds = app_of(ctx).settings.wait_seconds if wait_seconds is None else wait_seconds
-    async with anyio.create_task_group() as group:
-        group.start_soon(relay_progress, turn, ctx.report_progress)
-        with anyio.move_on_after(seconds):
-            await turn.over.wait()
-        group.cancel_scope.cancel()
-
-
-def _is_watched(ctx: Context[App]) -> bool:
-    """Whether the host asked for progress, by giving this request a token."""
-    return (ctx.request_context.meta or {}).get("progress_token") is not None

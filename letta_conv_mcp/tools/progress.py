@@ -17,7 +17,7 @@ HEARTBEAT_SECONDS = 10.0
 LINE_CHARS = 200
 """Claude Code cuts a progress message here."""
 
-QUEUED = "waiting for the message before this one"
+WAITING = "waiting for"
 SENDING = "sending the message"
 ARRIVED = "the agent has the message"
 THINKING = "thinking …"
@@ -56,15 +56,23 @@ def progress_line(turn: Turn) -> str:
             return f"{ASKING} {draft.calls[key].name}"
         case ToolReturned(tool_call_id=key):
             return f"{CALLED} {draft.calls[key].name or 'a tool'}"
-        case _ if turn.is_queued:
-            return QUEUED
+        case _ if not turn.is_sent:
+            return _waiting_line(turn)
         case _:
             return ARRIVED if draft.run_id else SENDING
 
 
+def _waiting_line(turn: Turn) -> str:
+    if turn.stage == "held":
+        return f"{WAITING} another client's run to end"
+    if not turn.ahead:
+        return f"{WAITING} Letta to take the message"
+    return f"{WAITING} {turn.ahead} earlier message{'s' if turn.ahead > 1 else ''} in this conversation"
+
+
 def is_deed(line: str) -> bool:
     """Whether a progress line tells what the agent does rather than what it says."""
-    return line.startswith((QUEUED, SENDING, ARRIVED, THINKING, CALLING, CALLED, ASKING))
+    return line.startswith((WAITING, SENDING, ARRIVED, THINKING, CALLING, CALLED, ASKING))
 
 
 def _tail(text: str) -> str:

@@ -20,36 +20,44 @@ from anyio import AsyncFile
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
 
+from letta_conv_mcp.cancels import Cancels
+
 _logger = logging.getLogger(__name__)
 
 LONGEST_LINE = 64 * 1024 * 1024
 LAST_FRAMES_SECONDS = 0.5
 
 
-def run_stdio(server: MCPServer[Any]) -> int:
-    """Serve until the host is done. Returns the exit status."""
+def run_stdio(server: MCPServer[Any], cancels: Cancels) -> int:
+    """Serve until the host is done. Returns the exit status.
+
+    Args:
+        server: what is served.
+        cancels: where the host's cancellations are noted with their reasons.
+    """
     if sys.stdin.isatty():
         print("Serving MCP on stdin and stdout; a host is meant to start this. Ctrl-C ends it.", file=sys.stderr)
-    anyio.run(serve_stdio, server)
+    anyio.run(serve_stdio, server, cancels)
     return 0
 
 
-async def serve_stdio(server: MCPServer[Any]) -> None:
+async def serve_stdio(server: MCPServer[Any], cancels: Cancels) -> None:
     """Serve until stdin ends or SIGINT or SIGTERM comes. Open runs go on in Letta."""
     if not _can_use_pipes():
+        # Its frames can't be read along, so what the host cancels goes on in Letta too.
         await server.run_stdio_async()
         return
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
             group.start_soon(_cancel_on_signal, scope)
-            await _serve_pipes(server, scope.cancel)
+            await _serve_pipes(server, cancels, scope.cancel)
             scope.cancel()
 
 
-async def _serve_pipes(server: MCPServer[Any], on_broken_pipe: Callable[[], None]) -> None:
+async def _serve_pipes(server: MCPServer[Any], cancels: Cancels, on_broken_pipe: Callable[[], None]) -> None:
     lowlevel = server._lowlevel_server  # noqa: SLF001 - the SDK serves other streams than its own only from here
     with _private_stdio() as (stdin, stdout):
-        async with _pipes(stdin, stdout, on_broken_pipe) as (lines, output):
+        async with _pipes(stdin, stdout, cancels, on_broken_pipe) as (lines, output):
             # stdio_server asks no more of its files than these two classes have.
             files = cast("AsyncFile[str]", lines), cast("AsyncFile[str]", output)
             async with stdio_server(*files) as (read_stream, write_stream):
@@ -101,7 +109,7 @@ def _private_stdio() -> Generator[tuple[int, int]]:
 
 @asynccontextmanager
 async def _pipes(
-    stdin: int, stdout: int, on_broken_pipe: Callable[[], None]
+    stdin: int, stdout: int, cancels: Cancels, on_broken_pipe: Callable[[], None]
 ) -> AsyncGenerator[tuple["_Lines", "_Output"]]:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=LONGEST_LINE)
@@ -115,7 +123,7 @@ async def _pipes(
     try:
         # A host that closes stdin and doesn't read what it asked for must not keep us.
         yield (
-            _Lines(reader, lambda: loop.call_later(LAST_FRAMES_SECONDS, on_broken_pipe)),
+            _Lines(reader, cancels, lambda: loop.call_later(LAST_FRAMES_SECONDS, on_broken_pipe)),
             _Output(writer, on_broken_pipe),
         )
     finally:
@@ -129,8 +137,9 @@ async def _pipes(
 class _Lines:
     """Frames from the host: what `stdio_server` asks of a file to read."""
 
-    def __init__(self, reader: asyncio.StreamReader, on_end: Callable[[], object]) -> None:
+    def __init__(self, reader: asyncio.StreamReader, cancels: Cancels, on_end: Callable[[], object]) -> None:
         self._reader = reader
+        self._cancels = cancels
         self._on_end = on_end
 
     def __aiter__(self) -> Self:
@@ -141,7 +150,10 @@ class _Lines:
         if not line:
             self._on_end()
             raise StopAsyncIteration
-        return line.decode("utf-8", errors="replace")
+        text = line.decode("utf-8", errors="replace")
+        # Before the SDK cancels the handler, which will ask why.
+        self._cancels.read(text)
+        return text
 
 
 class _Output:

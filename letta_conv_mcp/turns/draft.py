@@ -47,6 +47,8 @@ class Draft:
         stop_reason: why the agent stopped; None while it goes on, or when the stream broke.
         error_type: what went wrong with the run, in Letta's word.
         usage: tokens and steps, once counted.
+        is_recorded: whether Letta's record of the run has confirmed the end.
+        has_gap: whether frames are missing: a Letta whose Redis was restarted replays only what came after.
         is_decided: whether somebody has decided on the approvals that it asks for, so that a later run goes on.
         last: what the agent did last.
     """
@@ -58,6 +60,8 @@ class Draft:
     stop_reason: str | None = None
     error_type: str | None = None
     usage: Counted | None = None
+    is_recorded: bool = False
+    has_gap: bool = False
     is_decided: bool = False
     last: Event | None = None
     _spoken: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -67,6 +71,12 @@ class Draft:
     def text(self) -> str:
         """All that the agent has said; its messages are set apart by an empty line."""
         return _joined(self._spoken)
+
+    @property
+    def size(self) -> int:
+        """How many characters it holds."""
+        called = sum(len(call.arguments) + len(call.result or "") for call in self.calls.values())
+        return len(self.text) + len(self.reasoning) + called
 
     @property
     def is_one_step(self) -> bool:
@@ -84,6 +94,12 @@ class Draft:
         return self.stop_reason is not None or self.error_type is not None
 
     @property
+    def is_confirmed(self) -> bool:
+        """Whether nothing can follow any more. After a stop reason an error still may, in place of the usage."""
+        is_closed = self.usage is not None or self.stop_reason == "cancelled" or self.is_recorded
+        return self.error_type is not None or (self.stop_reason is not None and is_closed)
+
+    @property
     def pending(self) -> dict[str, Call]:
         """The tool calls that wait for a person."""
         if self.is_decided:
@@ -95,6 +111,7 @@ class Draft:
         if frame.seq_id is not None and frame.run_id in (None, self.run_id):
             if frame.seq_id <= self.last_seq:
                 return False
+            self.has_gap = self.has_gap or frame.seq_id > self.last_seq + 1
             self.last_seq = frame.seq_id
         elif frame.run_id is not None and frame.run_id != self.run_id:
             self.run_id, self.last_seq = frame.run_id, frame.seq_id or 0

@@ -1,25 +1,29 @@
-"""The turns alive in this process: start, queue, join, find again, let go.
+"""The turns alive in this process: start, queue, join, find again, stop, let go.
 
 One hub serves one Letta identity. Turns of one conversation go one after another; turns of different ones side
 by side.
 """
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
 from anyio.abc import TaskGroup
 
-from letta_conv_mcp.errors import LettaFailure, RunNotFound
+from letta_conv_mcp.errors import LettaFailure, NothingToCancel, NotOurRun, RunNotFound
 from letta_conv_mcp.letta.port import Letta, Run
-from letta_conv_mcp.turns.reader import follow, send
-from letta_conv_mcp.turns.turn import Turn
+from letta_conv_mcp.turns.queues import Queues
+from letta_conv_mcp.turns.reader import follow
+from letta_conv_mcp.turns.sender import send
+from letta_conv_mcp.turns.turn import Input, Turn
 
 _logger = logging.getLogger(__name__)
 
 KEPT_TURNS = 200
-"""Settled turns that are remembered; after that Letta is asked."""
+KEPT_CHARS = 4_000_000
+"""Settled turns are remembered up to this number and size; after that Letta is asked."""
+STOP_SECONDS = 30.0
+"""How long a run is waited for that is to be stopped and has not shown its id."""
 
 
 class Hub:
@@ -34,17 +38,18 @@ class Hub:
         self._letta = letta
         self._group = group
         self._turns: list[Turn] = []
-        self._queues: dict[str, anyio.Lock] = {}
+        self._queues = Queues()
 
-    def start(self, conversation_id: str, message: str, *, tokens: bool) -> Turn:
-        """Begin a turn: its message is sent when the turns before it in the conversation are over.
+    def start(self, conversation_id: str, input: Input, *, tokens: bool) -> Turn:  # noqa: A002
+        """Begin a turn: what it says is sent when the turns before it in the conversation are over.
 
         Args:
             conversation_id: where to say it.
-            message: the person's words.
+            input: the person's words, or verdict on what is pending.
             tokens: whether somebody watches, so that pieces of words are wanted.
         """
-        turn = self._remember(Turn(conversation_id, message, tokens=tokens))
+        turn = self._remember(Turn(conversation_id, input, tokens=tokens))
+        self._queues.join(turn)
         self._group.start_soon(self._lead, turn, self._send)
         return turn
 
@@ -62,6 +67,65 @@ class Hub:
         run = await (self._letta.run(run_id, conversation_id) if run_id else self._latest_run(conversation_id))
         # Another waiter may have found the same run while this one asked.
         return self._turn_of_run(conversation_id, run.id) or self._adopt(conversation_id, run)
+
+    def withdraw(self, turn: Turn) -> bool:
+        """Give a message back that was not sent yet. False where it is too late for that."""
+        if turn.is_settled or turn.is_sent:
+            return False
+        turn.give_back("blocked" if turn.stage == "held" else "withdrawn")
+        turn.scope.cancel()
+        return True
+
+    def stop_soon(self, turn: Turn) -> None:
+        """Withdraw a turn's message, or else stop its run, after the caller has gone."""
+        if not self.withdraw(turn) and not turn.is_settled:
+            self._group.start_soon(self._stop_quietly, turn)
+
+    async def cancel(self, conversation_id: str, run_id: str | None = None) -> Turn:
+        """Stop the run of ours that goes on in a conversation, or withdraw the message that waits there.
+
+        Letta answers a cancel before it has taken effect: the turn that is returned ends soon after.
+
+        Raises:
+            NothingToCancel: nothing goes on, or that run has ended.
+            NotOurRun: what goes on was not started here.
+            LettaFailure: Letta can't or won't do it.
+        """
+        turns = [turn for turn in self._turns_of(conversation_id) if turn.is_ours and turn.may_go_on]
+        sent = [turn for turn in turns if turn.is_sent and run_id in (None, turn.draft.run_id)]
+        for turn in sent:
+            if await self._stop(turn):
+                return turn
+        if turns and run_id is None and self.withdraw(turns[0]):
+            return turns[0]
+        run = await self._letta.run(run_id, conversation_id) if run_id else await self._active_run(conversation_id)
+        if run is None or not run.is_active:
+            raise NothingToCancel(conversation_id, run_id)
+        raise NotOurRun(conversation_id, run.id)
+
+    async def _stop(self, turn: Turn) -> bool:
+        """Whether there was a run to be stopped, and it was."""
+        seen = 0
+        with anyio.move_on_after(STOP_SECONDS):
+            while turn.draft.run_id is None and not turn.over.is_set():
+                seen = await turn.news(seen)
+        if turn.draft.run_id is None:
+            return False
+        run = await self._letta.run(turn.draft.run_id, turn.conversation_id)
+        # A run that has ended would be filed as cancelled, and an approval that it asks for with it.
+        if not run.is_active:
+            return False
+        turn.journal.note("cancelling", run_id=run.id)
+        await self._letta.cancel_run(run)
+        if not turn.is_settled:
+            turn.move("stopping")
+        return True
+
+    async def _stop_quietly(self, turn: Turn) -> None:
+        try:
+            await self._stop(turn)
+        except LettaFailure as failure:
+            turn.journal.note("not cancelled", level=logging.WARNING, problem=type(failure).__name__)
 
     def _open_turn(self, conversation_id: str) -> Turn | None:
         """The newest turn that goes on, or that somebody still has to be told of."""
@@ -93,41 +157,35 @@ class Hub:
             raise RunNotFound(conversation_id)
         return runs[0]
 
+    async def _active_run(self, conversation_id: str) -> Run | None:
+        runs = await self._letta.runs(conversation_id, active=True)
+        return runs[0] if runs else None
+
     def _remember(self, turn: Turn) -> Turn:
         self._turns.append(turn)
-        if len(self._turns) > KEPT_TURNS:
-            settled = next((turn for turn in self._turns if turn.is_settled), None)
-            if settled is not None:
-                self._turns.remove(settled)
+        settled = [turn for turn in self._turns if turn.is_settled]
+        chars = sum(turn.kept_chars for turn in settled)
+        while settled and (len(self._turns) > KEPT_TURNS or chars > KEPT_CHARS):
+            oldest = settled.pop(0)
+            chars -= oldest.kept_chars
+            self._turns.remove(oldest)
         return turn
 
     async def _send(self, turn: Turn) -> None:
-        async with self._place(turn.conversation_id):
-            turn.begin()
+        async with self._queues.place(turn):
             await send(turn, self._letta)
 
-    @asynccontextmanager
-    async def _place(self, conversation_id: str) -> AsyncGenerator[None]:
-        # Letta's own lock ends after 300 s, and without Redis there is none.
-        queue = self._queues.setdefault(conversation_id, anyio.Lock())
-        try:
-            async with queue:
-                yield
-        finally:
-            if not queue.statistics().locked:
-                self._queues.pop(conversation_id, None)
-
     async def _lead(self, turn: Turn, work: Callable[[Turn], Awaitable[None]]) -> None:
-        try:
-            await work(turn)
-        except LettaFailure as failure:
-            turn.fail(failure)
-        except Exception:
-            # A fault of ours must cost one turn: raised here it would end the server, with every other turn.
-            _logger.exception("A turn in %s broke.", turn.conversation_id)
-            turn.settle("interrupted")
-        finally:
-            if turn.is_queued and not turn.is_settled:
-                _logger.warning("A message in %s was not sent, because the server closes.", turn.conversation_id)
-            # Cancelled, because the server closes: the run goes on in Letta, and waiters get what there is.
-            turn.close()
+        with turn.journal.kept(is_ours=turn.is_ours), turn.scope:
+            try:
+                await work(turn)
+            except LettaFailure as failure:
+                turn.fail(failure)
+            except Exception:
+                # A fault of ours must cost one turn: raised here it would end the server, with every other turn.
+                _logger.exception("A turn in %s broke.", turn.conversation_id)
+                turn.settle("interrupted")
+            finally:
+                # Without an end where the server closes: the run goes on in Letta, and waiters get what there is.
+                turn.close()
+                turn.end()

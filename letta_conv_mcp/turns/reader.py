@@ -1,72 +1,35 @@
-"""Following a turn to its end: read the stream, pick it up where it broke, settle.
+"""Following a run to its end: read the stream, pick it up where it broke, settle.
 
 A stream that ended says nothing by itself. Only a stop reason settles a turn as completed, and the stream is read
 past it, since errors and usage follow it.
 """
 
-import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from uuid import uuid4
 
 import anyio
 
-from letta_conv_mcp.errors import (
-    ConversationBusy,
-    ConversationNotFound,
-    LettaFailure,
-    NotAllowed,
-    OutcomeUnknown,
-    RunNotFound,
-)
+from letta_conv_mcp.errors import ConversationNotFound, LettaFailure, NotAllowed, RunNotFound
 from letta_conv_mcp.letta.events import Frame, frame_from_json
 from letta_conv_mcp.letta.port import Letta, Run
 from letta_conv_mcp.turns.draft import draft_from_frames
 from letta_conv_mcp.turns.recover import standing_of
 from letta_conv_mcp.turns.reply import status_of
 from letta_conv_mcp.turns.turn import Turn
+from letta_conv_mcp.views import Approval
 
-_logger = logging.getLogger(__name__)
-
-BUSY_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 GRACE_SECONDS = 2.0
 """How long a stream may stay open without a frame after its stop reason."""
+ASK_SECONDS = 60.0
+"""After so long without a frame that says something, the run is asked after."""
 SILENT_SECONDS = 600.0
 """A run that says nothing but pings for so long is given up: after a crash of the server it is active for ever."""
+UNCONFIRMED_SECONDS = 30.0
+"""The same for a run whose stop reason has come and whose end has not."""
 LONGEST_PAUSE = 5.0
 STORED_LOOKS = 5
 """How often to look for what a run stored that has ended."""
-
-
-async def send(turn: Turn, letta: Letta) -> None:
-    """Send a turn's message, once, and follow it to its end.
-
-    Raises:
-        LettaFailure: the message was certainly not sent.
-    """
-    try:
-        await _post(turn, letta, str(uuid4()))
-    except OutcomeUnknown:
-        # Repeating it could put the message in twice.
-        turn.settle("interrupted")
-        return
-    if turn.draft.run_id is not None:
-        await _pick_up(turn, letta, turn.draft.run_id)
-    await _settle(turn, letta)
-
-
-async def _post(turn: Turn, letta: Letta, otid: str) -> None:
-    for pause in (*BUSY_PAUSES, None):
-        try:
-            async with letta.open_turn(turn.conversation_id, turn.message or "", otid, tokens=turn.tokens) as frames:
-                await _read(turn, frames)
-                return
-        except ConversationBusy:
-            # The message was not taken. Letta frees a conversation a moment after its last run has ended.
-            if pause is None:
-                raise
-            await anyio.sleep(pause)
 
 
 async def follow(turn: Turn, letta: Letta, run: Run) -> None:
@@ -75,11 +38,131 @@ async def follow(turn: Turn, letta: Letta, run: Run) -> None:
     if run.is_active:
         # A stream leaves the message out, and it is stored with the first finished step.
         await _learn_message(turn, letta, run)
-    await _pick_up(turn, letta, run.id)
+    await pick_up(turn, letta, run.id)
     await _learn_message(turn, letta, run)
-    if status_of(turn.draft) == "awaiting_approval":
-        await _learn_decision(turn, letta)
-    await _settle(turn, letta)
+    await settle(turn, letta)
+
+
+async def read(turn: Turn, letta: Letta, frames: AsyncIterator[Frame]) -> None:
+    """Read a stream until it ends, stays open after its end, or shows no life."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(_watch, turn, letta, group.cancel_scope)
+        async for frame in frames:
+            turn.add(frame)
+        group.cancel_scope.cancel()
+
+
+async def _watch(turn: Turn, letta: Letta, reading: anyio.CancelScope) -> None:
+    """Look after a stream while it is read: a ping says only that the server lives, not that the run does."""
+    seen, asked = 0, turn.last_news
+    while not turn.draft.is_over:
+        quiet_until = max(turn.last_news, asked) + ASK_SECONDS
+        with anyio.CancelScope(deadline=min(quiet_until, given_up_at(turn))) as quiet:
+            seen = await turn.news(seen)
+        if quiet.cancelled_caught:
+            if anyio.current_time() >= given_up_at(turn) or not await _is_active(turn, letta):
+                reading.cancel()
+            asked = anyio.current_time()
+    while not reading.cancel_called:
+        with anyio.move_on_after(GRACE_SECONDS) as grace:
+            seen = await turn.news(seen)
+        if grace.cancelled_caught:
+            reading.cancel()
+
+
+async def _is_active(turn: Turn, letta: Letta) -> bool:
+    if turn.draft.run_id is None:
+        return True
+    turn.journal.note("silent", run_id=turn.draft.run_id)
+    try:
+        return (await letta.run(turn.draft.run_id, turn.conversation_id)).is_active
+    except RunNotFound:
+        return False
+    except LettaFailure:
+        # It pings, and can't be asked now: silence has its own limit.
+        return True
+
+
+async def pick_up(turn: Turn, letta: Letta, run_id: str) -> None:
+    """Go on with a run: from its stream where that can be resumed, else from its state and what it stored."""
+    looks = 0
+    for pause in pauses(0.25):
+        if turn.draft.is_confirmed or looks >= STORED_LOOKS or anyio.current_time() >= given_up_at(turn):
+            return
+        try:
+            run = await letta.run(run_id, turn.conversation_id)
+            if not run.is_active:
+                looks += 1
+                await _read_stored(turn, letta, run)
+            elif run.background:
+                turn.journal.note("resumed", run_id=run_id, after=turn.draft.last_seq)
+                async with letta.resume(run, turn.draft.last_seq) as frames:
+                    await read(turn, letta, frames)
+        except (RunNotFound, ConversationNotFound, NotAllowed) as failure:
+            # Not an error of the call: the message was received, only its end stays unknown.
+            turn.journal.note("lost", run_id=run_id, problem=type(failure).__name__)
+            return
+        except LettaFailure as failure:
+            # It may be restarting, or busy. A read changes nothing, so it is tried again.
+            turn.journal.note("asked again", run_id=run_id, problem=type(failure).__name__)
+        if not turn.draft.is_confirmed:
+            await anyio.sleep(pause)
+
+
+def pauses(first: float, *, longest: float = LONGEST_PAUSE) -> Iterator[float]:
+    """Seconds to pause between tries, longer each time, with jitter, for ever."""
+    pause = first
+    while True:
+        yield pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
+        pause = min(pause * 2, longest)
+
+
+def given_up_at(turn: Turn) -> float:
+    """When a turn that says nothing more isn't waited for any longer, by the event loop's clock."""
+    return turn.last_news + (UNCONFIRMED_SECONDS if turn.draft.is_over else SILENT_SECONDS)
+
+
+async def settle(turn: Turn, letta: Letta) -> None:
+    """End a turn by what its draft says; Letta is asked where that leaves something open."""
+    with suppress(LettaFailure):
+        await _fill_in(turn, letta)
+    if not turn.draft.is_confirmed:
+        turn.settle("interrupted")
+        return
+    status, approvals = status_of(turn.draft), None
+    with suppress(LettaFailure):
+        if status == "failed" and turn.is_ours and not turn.draft.text and not turn.draft.calls:
+            # Letta refuses a message while an approval is pending, with an error that doesn't say so.
+            if pending := await letta.pending_approvals(turn.conversation_id):
+                turn.give_back("refused", approvals=pending)
+                return
+        elif status == "awaiting_approval" and turn.is_ours:
+            # Token streams announce every parallel call, also those that Letta then forgets.
+            approvals = await letta.pending_approvals(turn.conversation_id) or None
+        elif status == "awaiting_approval":
+            approvals = await _still_pending(turn, letta)
+            turn.draft.is_decided = not approvals
+    turn.settle(status_of(turn.draft), approvals=approvals)
+
+
+async def _fill_in(turn: Turn, letta: Letta) -> None:
+    """What a stream left out that broke off near its end, that was replayed in part, or that never ended."""
+    draft = turn.draft
+    has_no_reason = draft.stop_reason in ("error", "llm_api_error") and draft.error_type is None
+    if draft.run_id is None or (draft.is_confirmed and not draft.has_gap and not has_no_reason):
+        return
+    run = await letta.run(draft.run_id, turn.conversation_id)
+    if has_no_reason:
+        draft.error_type = run.error_type
+    else:
+        # Also of a run that stays active for ever, because Letta lost its Redis or died: the reply may be there.
+        await _read_stored(turn, letta, run)
+
+
+async def _still_pending(turn: Turn, letta: Letta) -> list[Approval]:
+    """What a run asked for and nobody has answered since; Letta alone knows."""
+    standing = await standing_of(letta, turn.conversation_id)
+    return [approval for approval in standing.approvals if approval.tool_call_id in turn.draft.pending]
 
 
 async def _learn_message(turn: Turn, letta: Letta, run: Run) -> None:
@@ -88,78 +171,24 @@ async def _learn_message(turn: Turn, letta: Letta, run: Run) -> None:
             turn.draft.heard = draft_from_frames(map(frame_from_json, await letta.run_messages(run))).heard
 
 
-async def _learn_decision(turn: Turn, letta: Letta) -> None:
-    """Whether what a run asked for is still pending: another client may have answered since."""
-    with suppress(LettaFailure):
-        standing = await standing_of(letta, turn.conversation_id)
-        pending = {approval.tool_call_id for approval in standing.approvals}
-        turn.draft.is_decided = not pending.intersection(turn.draft.pending)
-
-
-async def _read(turn: Turn, frames: AsyncIterator[Frame]) -> None:
-    """Read a stream until it ends, stays open after its end, or says nothing for too long."""
-    while not _is_given_up(turn):
-        with anyio.move_on_after(GRACE_SECONDS if turn.draft.is_over else None) as grace:
-            frame = await anext(frames, None)
-            if frame is None:
-                return
-            turn.add(frame)
-        if grace.cancelled_caught:
-            return
-
-
-async def _pick_up(turn: Turn, letta: Letta, run_id: str) -> None:
-    """Go on with a run: from its stream where that can be resumed, else from its state and what it stored."""
-    pause, looks = 0.25, 0
-    while not turn.draft.is_over and not _is_given_up(turn) and looks < STORED_LOOKS:
-        try:
-            run = await letta.run(run_id, turn.conversation_id)
-            if not run.is_active:
-                looks += 1
-                await _read_stored(turn, letta, run)
-            elif run.background:
-                async with letta.resume(run, turn.draft.last_seq) as frames:
-                    await _read(turn, frames)
-        except (RunNotFound, ConversationNotFound, NotAllowed) as failure:
-            # Not an error of the call: the message was received, only its end stays unknown.
-            _logger.warning("The end of %s can't be found: %s", run_id, failure)
-            return
-        except LettaFailure as failure:
-            # It may be restarting, or busy. A read changes nothing, so it is tried again.
-            _logger.info("Letta can't be asked about %s now: %s", run_id, failure)
-        if not turn.draft.is_over:
-            await anyio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-            pause = min(pause * 2, LONGEST_PAUSE)
-
-
 async def _read_stored(turn: Turn, letta: Letta, run: Run) -> None:
-    """Settle from what a run that has ended left behind; nothing, where it left too little to tell."""
+    """Take a run for what it has stored; nothing, where that is too little to tell."""
     stored = draft_from_frames(map(frame_from_json, await letta.run_messages(run)))
+    stored.run_id, stored.usage, stored.heard = run.id, turn.draft.usage, stored.heard or turn.draft.heard
+    if run.is_active:
+        # It will say no more, and not that this is the end.
+        if len(stored.text) > len(turn.draft.text):
+            turn.draft = stored
+        return
     stored.stop_reason = run.stop_reason or {"cancelled": "cancelled", "failed": "error"}.get(run.status)
-    stored.error_type = run.error_type
+    stored.error_type, stored.is_recorded = run.error_type, True
     is_whole = status_of(stored) in ("completed", "awaiting_approval")
     if is_whole and stored.heard is None and not stored.text and not stored.calls:
         # It says that all went well, and shows nothing of it: perhaps not yet.
         return
     if is_whole or stored.text or not turn.draft.text:
-        stored.run_id, stored.usage, stored.heard = run.id, turn.draft.usage, stored.heard or turn.draft.heard
         turn.draft = stored
     else:
         # A cancelled or failed run stores nothing; what was streamed is all there is.
         turn.draft.stop_reason, turn.draft.error_type = stored.stop_reason, stored.error_type
-
-
-async def _settle(turn: Turn, letta: Letta) -> None:
-    status, draft = status_of(turn.draft), turn.draft
-    if status == "failed" and not draft.text and not draft.calls:
-        # Letta refuses a message while an approval is pending, with an error that doesn't say so.
-        with suppress(LettaFailure):
-            approvals = await letta.pending_approvals(turn.conversation_id)
-            if approvals:
-                turn.settle("awaiting_approval", approvals=approvals)
-                return
-    turn.settle(status)
-
-
-def _is_given_up(turn: Turn) -> bool:
-    return anyio.current_time() - turn.last_news > SILENT_SECONDS
+        turn.draft.is_recorded = True

@@ -4,6 +4,8 @@ The words are product text for a model that reads nothing else: what happened, w
 sending again is safe. Letta's own error texts stay out of them.
 """
 
+from typing import Literal, TypeAlias
+
 from letta_conv_mcp.letta.content import shortened
 from letta_conv_mcp.letta.records import ARGUMENTS_CHARS
 from letta_conv_mcp.turns.draft import Draft
@@ -12,6 +14,11 @@ from letta_conv_mcp.views import Approval, Detail, Reply, Status, ToolUse, Usage
 TEXT_CHARS = 20_000
 """A concise reply's text is cut here, at about 5,000 tokens; hosts move larger results out of the model's sight."""
 HEARD_CHARS = 120
+
+Stage: TypeAlias = Literal["queued", "held", "posted", "stopping", "withdrawn", "blocked", "refused"]
+"""How far a message is on its way: waiting in this process, kept out by another client's run, sent (or perhaps
+sent), sent and its run to be stopped; or given back, because its caller left, because the other run went on, or
+because an approval is pending."""
 
 _STATUSES: dict[str, Status] = {
     "end_turn": "completed",
@@ -22,24 +29,37 @@ _STATUSES: dict[str, Status] = {
 }
 
 _RUNNING = "The agent is still at work. Call wait_for_reply; do not send the message again."
+_STOPPING = "The run is being stopped, when its present step is done. Call wait_for_reply to see how it ended."
 _QUEUED = (
     "An earlier message in this conversation is still being answered; yours is sent after it. Call wait_for_reply; do "
     "not send it again."
 )
+_LATE = "Letta doesn't take the message yet; it is tried again by itself. Call wait_for_reply; do not send it again."
+_BLOCKED = (
+    "Your message was NOT sent, because another client's run goes on in this conversation. Call wait_for_reply until "
+    "that run has ended, then send your message again."
+)
+_WITHDRAWN = (
+    "Your message was NOT sent: its call was cancelled before its turn came. It is safe to send it again; "
+    "wait_for_reply shows the reply before it."
+)
 _AWAITING = (
-    "The agent may not go on before the person decides on `approvals` in Letta: show them. Until then this "
+    "The agent may not go on before the person decides: show `approvals`, then call answer_approval. Until then this "
     "conversation takes no other message."
+)
+_CLIENT_TOOLS = (
+    "A call marked client_tool is for the client that offered the tool to run; here it can be denied, but not approved."
 )
 _DECIDED = (
     "This run asked for approval, and a decision was made. What came of it is in a later run: call wait_for_reply "
     "without run_id."
 )
-_NOT_SENT = "Your message was not sent, because an earlier one still waits for a decision. "
+_NOT_SENT = "Your message was NOT sent, because an earlier one still waits for a decision. "
 _INTERRUPTED = (
     "The reply broke off and could not be picked up again. The message may have been received: call wait_for_reply "
     "or get_history, and do not send it again before you know."
 )
-_SILENT = "The agent ended its turn without saying anything."
+_SILENT = "The agent ended its turn without saying anything"
 _CANCELLED = "The run was cancelled."
 _FAILED = "The agent failed."
 
@@ -85,8 +105,10 @@ def reply_from_draft(
     *,
     conversation_id: str,
     message: str | None = None,
+    stage: Stage = "posted",
+    holder: str | None = None,
+    ahead: int = 0,
     approvals: list[Approval] | None = None,
-    is_queued: bool = False,
     detail: Detail = "concise",
 ) -> Reply:
     """The value that a tool returns.
@@ -96,12 +118,17 @@ def reply_from_draft(
         status: how far it is.
         conversation_id: where it was said.
         message: the message that was sent, where we know it; else what Letta says was heard is shown.
-        approvals: what waits for a person, where it isn't in the draft: the message was refused because of it.
-        is_queued: the message waits behind others and was not sent yet.
+        stage: how far the message is on its way.
+        holder: another client's run that keeps it out.
+        ahead: how many messages of ours come before it.
+        approvals: what waits for a person, where Letta was asked for it and not only the draft.
         detail: "full" adds reasoning, tool uses and usage, and cuts nothing.
     """
     text, is_full = draft.text, detail == "full"
-    steps = [_QUEUED if is_queued else _next_step(draft, status, refused=approvals is not None)]
+    asked = approvals if approvals is not None else approvals_in(draft)
+    steps = [_why_not_sent(stage, ahead) or _next_step(draft, status, is_stopping=stage == "stopping")]
+    if any(approval.client_tool for approval in asked):
+        steps.append(_CLIENT_TOOLS)
     if len(text) > TEXT_CHARS and not is_full:
         steps.append(
             f"`text` is cut to {TEXT_CHARS} of {len(text)} characters: call wait_for_reply with detail 'full' for all."
@@ -112,10 +139,10 @@ def reply_from_draft(
         text=text,
         next_step=" ".join(step for step in steps if step) or None,
         conversation_id=conversation_id,
-        run_id=draft.run_id,
+        run_id=draft.run_id or holder,
         in_reply_to=_start_of(message if message is not None else draft.heard),
         stop_reason=draft.stop_reason,
-        approvals=approvals if approvals is not None else approvals_in(draft),
+        approvals=asked,
         reasoning=(draft.reasoning or None) if is_full else None,
         tool_uses=_tool_uses(draft) if is_full else None,
         usage=_usage(draft) if is_full else None,
@@ -135,22 +162,41 @@ def approvals_in(draft: Draft) -> list[Approval]:
     ]
 
 
-def _next_step(draft: Draft, status: Status, *, refused: bool) -> str | None:
+def _why_not_sent(stage: Stage, ahead: int) -> str | None:
+    match stage:
+        case "queued" | "held":
+            return _QUEUED if ahead else _LATE
+        case "blocked":
+            return _BLOCKED
+        case "withdrawn":
+            return _WITHDRAWN
+        case "refused":
+            return _NOT_SENT + _AWAITING
+        case "posted" | "stopping":
+            return None
+
+
+def _next_step(draft: Draft, status: Status, *, is_stopping: bool) -> str | None:
     match status:
         case "completed" if draft.is_decided:
             return _DECIDED
         case "completed":
-            return None if draft.text else _SILENT
+            return None if draft.text else _why_silent(draft)
         case "running":
-            return _RUNNING
+            return _STOPPING if is_stopping else _RUNNING
         case "awaiting_approval":
-            return _NOT_SENT + _AWAITING if refused else _AWAITING
+            return _AWAITING
         case "cancelled":
             return f"{_CANCELLED} {_LOOK}"
         case "interrupted":
             return _INTERRUPTED
         case "failed":
             return _why_failed(draft)
+
+
+def _why_silent(draft: Draft) -> str:
+    tools = sorted({call.name for call in draft.calls.values() if call.name})
+    return f"{_SILENT}; it ran {', '.join(tools)}." if tools else f"{_SILENT}."
 
 
 def _why_failed(draft: Draft) -> str:

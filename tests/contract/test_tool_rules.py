@@ -15,8 +15,8 @@ from tests.integration.calls import call, text_of_result
 
 TOOLS = {tool.name: tool for tool in offered_tools()}
 
-SHOWN_BUDGET = 6 * 1024
-LISTED_BUDGET = 12 * 1024
+SHOWN_BUDGET = 10 * 1024
+LISTED_BUDGET = 22 * 1024
 
 
 def compact(value: object) -> int:
@@ -95,7 +95,14 @@ async def test_the_list_of_tools_stays_within_its_budget(mode: str) -> None:
 def test_the_instructions_fit_where_hosts_cut_them() -> None:
     """Claude Code cuts at 2,048 characters."""
     assert len(INSTRUCTIONS) <= 2048
-    for word in ("list_conversations", "create_conversation", "send_message", "wait_for_reply", "get_history"):
+    for word in (
+        "list_conversations",
+        "create_conversation",
+        "send_message",
+        "wait_for_reply",
+        "get_history",
+        "answer_approval",
+    ):
         assert word in INSTRUCTIONS
 
 
@@ -108,6 +115,11 @@ def leaves(value: object) -> list[str]:
     if value is None:
         return []
     return [str(value).lower() if isinstance(value, bool) else str(value)]
+
+
+def call_ids(structure: dict[str, Any]) -> list[str]:
+    approvals = cast("list[dict[str, str]]", structure.get("approvals") or [])
+    return [approval["tool_call_id"] for approval in approvals]
 
 
 @pytest.mark.anyio
@@ -123,15 +135,22 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         ("send_message", {**about, "message": "#tool delete_everything {}"}),
         ("wait_for_reply", about),
         ("retrieve_conversation", about),
+        ("answer_approval", {**about, "deny": ["*"], "reason": "not today"}),
         ("get_history", about),
+        ("send_message", {**about, "message": "#slow 3 on and on", "wait_seconds": 0}),
+        ("cancel_reply", about),
     ]
     assert {name for name, _ in calls} == set(TOOLS)
+    pending: list[str] = []
 
     for name, arguments in calls:
-        result = await client.call_tool(name, arguments)
+        given = arguments | {"deny": pending} if "deny" in arguments else arguments
+        result = await client.call_tool(name, given)
         text = text_of_result(result)
 
         assert not result.is_error, text
+        assert result.structured_content is not None
+        pending = call_ids(result.structured_content) or pending
         jsonschema.validate(result.structured_content, TOOLS[name].output_schema or {})
         for leaf in leaves(result.structured_content):
             assert leaf.replace("\n", "\n  ") in text, f"{name}: {leaf!r} is not in the text"

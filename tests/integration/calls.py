@@ -50,6 +50,12 @@ async def new_conversation(client: Client, agent_id: str, summary: str | None = 
     return (await call(client, "create_conversation", agent_id=agent_id, summary=summary))["id"]
 
 
+def heard(fake: FakeLetta, conversation_id: str) -> list[str]:
+    """The messages that a conversation holds from us, counted in Letta."""
+    said = fake.store.conversations[conversation_id].thread.messages
+    return [message.text for message in said if message.role == "user"]
+
+
 def posts(fake: FakeLetta) -> int:
     """How often a message was sent."""
     return len(fake.requests_to("POST", "*/messages"))

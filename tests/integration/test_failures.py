@@ -59,11 +59,12 @@ async def test_a_quota_is_told_from_a_rush(fake: FakeLetta, fake_client: Client)
 async def test_the_seconds_that_letta_asks_for_are_passed_on(
     fake: FakeLetta, fake_client: Client, talk: Conversation
 ) -> None:
-    fake.fail("POST", "*/messages", Answer(429, {}, {"retry-after": "17"}))
+    """A pause that no host would sit through is the caller's to make."""
+    fake.fail("POST", "*/messages", Answer(429, {}, {"retry-after": "90"}))
 
     said = await failure(fake_client, "send_message", conversation_id=talk.id, message="hello")
 
-    assert "safe to try again in 17 seconds" in said
+    assert "safe to try again in 90 seconds" in said
     assert posts(fake) == 1
 
 

@@ -28,7 +28,7 @@ def test_every_handshake_version_is_answered_in_kind(version: str) -> None:
         assert result["protocolVersion"] == version
         assert result["serverInfo"]["name"] == "letta-conv-mcp"
         assert result["instructions"].startswith("Talk to Letta agents.")
-        assert len(host.ask("tools/list")["tools"]) == 7
+        assert len(host.ask("tools/list")["tools"]) == 9
 
 
 def test_the_newest_version_needs_no_handshake() -> None:
@@ -38,7 +38,7 @@ def test_the_newest_version_needs_no_handshake() -> None:
 
         assert "2026-07-28" in discovered["supportedVersions"]
         assert discovered["instructions"].startswith("Talk to Letta agents.")
-        assert len(tools["tools"]) == 7
+        assert len(tools["tools"]) == 9
 
 
 @pytest.mark.parametrize("is_modern", [False, True], ids=["handshake", "2026-07-28"])
@@ -169,7 +169,7 @@ def test_a_host_that_vanishes_leaves_no_process_behind(fake: FakeLetta) -> None:
 
 def test_stray_prints_never_reach_the_host(fake: FakeLetta) -> None:
     program = (
-        "import anyio, letta_conv_mcp.server as s, letta_conv_mcp.settings as t\n"
+        "import anyio, letta_conv_mcp.server as s, letta_conv_mcp.settings as t, letta_conv_mcp.cancels as c\n"
         "from letta_conv_mcp.transports.stdio import serve_stdio\n"
         "server = s.build_server(t.Settings())\n"
         "@server.tool()\n"
@@ -177,7 +177,7 @@ def test_stray_prints_never_reach_the_host(fake: FakeLetta) -> None:
         "    '''Prints.'''\n"
         "    import os\n"
         "    print('stray', flush=True); os.system('echo stray too'); return 'done'\n"
-        "anyio.run(serve_stdio, server)\n"
+        "anyio.run(serve_stdio, server, c.Cancels())\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -197,7 +197,7 @@ async def test_a_message_behind_a_pending_approval_is_not_sent_and_the_reply_say
     page = await call(client, "get_history", conversation_id=conversation_id)
 
     assert reply["status"] == "awaiting_approval"
-    assert reply["next_step"].startswith("Your message was not sent")
+    assert reply["next_step"].startswith("Your message was NOT sent")
     assert reply["approvals"] == first["approvals"]
     assert "are you there?" not in [message["text"] for message in page["messages"]]
 

@@ -46,7 +46,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 def turn_with(*events: Event) -> Turn:
     turn = Turn("conv-1", "hello")
-    turn.begin()
+    turn.stage = "posted"
     for event in events:
         turn.add(Frame("run-1", None, (event,)))
     return turn
@@ -123,11 +123,17 @@ async def test_a_line_tells_what_the_agent_says_or_does_now(events: list[Event],
 
 
 async def test_a_line_before_any_word_tells_how_far_the_message_is() -> None:
-    queued, sending, arrived = Turn("conv-1", "hello"), turn_with(), turn_with()
+    second, third, held, next_one = (Turn("conv-1", "hello") for _ in range(4))
+    second.ahead, third.ahead = 1, 2
+    held.move("held", holder="run-2")
+    sending, arrived = turn_with(), turn_with()
     arrived.add(Frame("run-1", 1))
 
-    assert [progress_line(turn) for turn in (queued, sending, arrived)] == [
-        "waiting for the message before this one",
+    assert [progress_line(turn) for turn in (second, third, held, next_one, sending, arrived)] == [
+        "waiting for 1 earlier message in this conversation",
+        "waiting for 2 earlier messages in this conversation",
+        "waiting for another client's run to end",
+        "waiting for Letta to take the message",
         "sending the message",
         "the agent has the message",
     ]

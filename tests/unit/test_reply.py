@@ -324,12 +324,13 @@ def test_a_message_refused_for_a_pending_approval_says_that_it_was_not_sent() ->
         Draft(stop_reason="error", error_type="internal_error"),
         "awaiting_approval",
         conversation_id=CONV,
+        stage="refused",
         approvals=waiting,
     )
 
     assert reply.approvals == waiting
     assert reply.next_step is not None
-    assert reply.next_step.startswith("Your message was not sent, because an earlier one still waits for a decision. ")
+    assert reply.next_step.startswith("Your message was NOT sent, because an earlier one still waits for a decision. ")
 
 
 @pytest.mark.parametrize("status", get_args(Status))

@@ -1,0 +1,115 @@
+"""Putting an agent's wish to the person, where the host can ask: approve, deny, or not now.
+
+Only an explicit answer counts. Declined, cancelled, unanswered or unintelligible all mean "not now": the call stays
+pending. On 2026-07-28 the question is a result, and its answer comes with the same call made anew; before, it is a
+request of ours while the call goes on. The question arises in the middle of a turn, so the SDK's `Resolve`, which asks
+before the tool's body and runs again in every round, can't put it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
+
+from letta_conv_mcp.app import App, app_of
+from letta_conv_mcp.letta.content import shortened
+from letta_conv_mcp.views import Approval, Reply
+
+Consent: TypeAlias = Literal["approve", "deny"]
+
+MODERN = "2026-07-28"
+QUESTION = "approval"
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "decision": {
+            "type": "string",
+            "title": "Decision",
+            "enum": ["approve", "deny", "not_now"],
+            "enumNames": ["Approve", "Deny", "Not now"],
+        }
+    },
+    "required": ["decision"],
+}
+SHOWN_CHARS = 600
+"""What a question shows of a call's arguments."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a question was about; it goes to the host and back, sealed by the SDK."""
+
+    conversation_id: str
+    run_id: str | None
+    tool_call_ids: list[str]
+
+
+def can_ask(ctx: Context[App], reply: Reply) -> bool:
+    """Whether a reply leaves a question for the person, and the host can put it."""
+    is_question = reply.status == "awaiting_approval" and bool(reply.approvals)
+    if not is_question or any(approval.client_tool for approval in reply.approvals):
+        return False
+    if not app_of(ctx).settings.elicitation or ctx.client_capabilities is None:
+        return False
+    offered = ctx.client_capabilities.elicitation
+    # A host that names no mode means forms.
+    if offered is None or (offered.form is None and offered.url is not None):
+        return False
+    return is_modern(ctx) or ctx.session.can_send_request
+
+
+def is_modern(ctx: Context[App]) -> bool:
+    """Whether questions are results in this era."""
+    return ctx.protocol_version == MODERN
+
+
+def question_result(reply: Reply) -> InputRequiredResult:
+    """The question as a result."""
+    asked = Asked(reply.conversation_id, reply.run_id, [approval.tool_call_id for approval in reply.approvals])
+    params = ElicitRequestFormParams(message=question_text(reply.approvals), requested_schema=SCHEMA)
+    return InputRequiredResult(
+        input_requests={QUESTION: ElicitRequest(params=params)}, request_state=json.dumps(asdict(asked))
+    )
+
+
+def answer_of_round(ctx: Context[App]) -> tuple[Asked, Consent | None] | None:
+    """What a call that is made anew brings of the question it was answered with; None in a call's first round."""
+    if not ctx.request_state:
+        return None
+    asked = Asked(**json.loads(ctx.request_state))
+    answer = (ctx.input_responses or {}).get(QUESTION)
+    return asked, consent_of(answer) if isinstance(answer, ElicitResult) else None
+
+
+async def ask(ctx: Context[App], approvals: list[Approval]) -> Consent | None:
+    """Put the question by a request of ours, in the older eras, and wait for the answer."""
+    try:
+        answer = await ctx.session.elicit_form(
+            question_text(approvals), SCHEMA, related_request_id=ctx.request_context.request_id
+        )
+    except MCPError:
+        # The host can't after all, or its person's window failed. Nothing was decided.
+        return None
+    return consent_of(answer)
+
+
+def consent_of(answer: ElicitResult) -> Consent | None:
+    """The person's decision; None for everything that isn't one."""
+    if answer.action != "accept" or answer.content is None:
+        return None
+    match answer.content.get("decision"):
+        case "approve":
+            return "approve"
+        case "deny":
+            return "deny"
+        case _:
+            return None
+
+
+def question_text(approvals: list[Approval]) -> str:
+    """What the person is asked. Arguments are the agent's words and shown as such."""
+    calls = [f"{approval.tool}({shortened(approval.arguments, SHOWN_CHARS)})" for approval in approvals]
+    return "\n".join(["The Letta agent asks to run:", *calls, "Allow it?" if len(calls) == 1 else "Allow all of them?"])

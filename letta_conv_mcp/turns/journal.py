@@ -1,0 +1,67 @@
+"""What happens to a turn on its way: lines in the log, and a span for those who collect traces.
+
+Ids, states, durations and counts; never what was said. Without a collector the span costs nothing.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from time import perf_counter
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, Status, StatusCode
+
+_logger = logging.getLogger(__name__)
+_tracer = trace.get_tracer("letta_conv_mcp")
+
+Value = str | int | float | bool | None
+
+
+class Journal:
+    """The story of one turn.
+
+    Args:
+        conversation_id: stands on every line.
+    """
+
+    def __init__(self, conversation_id: str) -> None:
+        self._conversation_id = conversation_id
+        self._span: Span = trace.INVALID_SPAN
+        self._counts: Counter[str] = Counter()
+
+    @contextmanager
+    def kept(self, **about: Value) -> Generator[None]:
+        """Within it the turn goes on: its span, a child of the request's that started it."""
+        with _tracer.start_as_current_span("letta.turn", record_exception=False, set_status_on_exception=False) as span:
+            self._span = span
+            span.set_attributes(_given({"letta.conversation_id": self._conversation_id, **_prefixed(about)}))
+            self._since = perf_counter()
+            yield
+
+    def note(self, event: str, *, level: int = logging.INFO, **about: Value) -> None:
+        """Something happened on the way: a repeat, a resumption, a wait for another client."""
+        self._counts[event] += 1
+        self._span.add_event(event, _given(about))
+        _log(level, event, self._conversation_id, about)
+
+    def end(self, *, failed: bool, **about: Value) -> None:
+        """How the turn ended."""
+        counts = {f"{event.replace(' ', '_')}_count": number for event, number in self._counts.items()}
+        told = {**about, "seconds": round(perf_counter() - self._since, 3), **counts}
+        self._span.set_attributes(_given(_prefixed(told)))
+        if failed:
+            self._span.set_status(Status(StatusCode.ERROR))
+        _log(logging.INFO, "turn ended", self._conversation_id, told)
+
+
+def _log(level: int, event: str, conversation_id: str, about: dict[str, Value]) -> None:
+    _logger.log(level, event, extra={"fields": {"conversation_id": conversation_id, **about}})
+
+
+def _prefixed(about: dict[str, Value]) -> dict[str, Value]:
+    return {f"letta.{name}": value for name, value in about.items()}
+
+
+def _given(about: dict[str, Value]) -> dict[str, str | int | float | bool]:
+    return {name: value for name, value in about.items() if value is not None}

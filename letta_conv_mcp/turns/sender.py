@@ -1,0 +1,171 @@
+"""Getting a message into a conversation once, whatever happens on the way.
+
+What an unclear attempt calls for depends on Letta. One that knows an otid again is sent the same until it answers;
+one that doesn't is looked through for the message. Before any repeat the conversation's runs are looked at too: Letta
+keeps its otids in Redis, and a Redis that was restarted has forgotten them.
+"""
+
+import anyio
+
+from letta_conv_mcp.errors import (
+    ApprovalPending,
+    ConversationBusy,
+    LettaFailure,
+    LettaUnavailable,
+    OutcomeUnknown,
+    RateLimited,
+    RunNotFound,
+)
+from letta_conv_mcp.letta.port import Letta, Outgoing
+from letta_conv_mcp.turns.decisions import Verdict, decisions_from_verdict, otid_of_decisions
+from letta_conv_mcp.turns.reader import pauses, pick_up, read, settle
+from letta_conv_mcp.turns.recover import standing_of
+from letta_conv_mcp.turns.turn import Turn
+
+REFUSED_PAUSES = (0.5, 1.0, 2.0)
+"""Between tries of what Letta surely did not take."""
+LONGEST_RETRY_AFTER = 60.0
+"""A longer pause that Letta asks for is passed on to the caller."""
+UNCLEAR_SECONDS = 120.0
+"""How long the fate of a message is looked into. A busy Letta was seen to take 38 s to begin."""
+BUSY_SECONDS = 60.0
+"""How long another client's run is waited for when nobody waits with us."""
+
+
+async def send(turn: Turn, letta: Letta) -> None:
+    """Send what a turn says, once, and follow it to its end.
+
+    Raises:
+        LettaFailure: it was certainly not sent.
+    """
+    if await _Delivery(turn, letta).is_made():
+        if turn.draft.run_id is not None:
+            await pick_up(turn, letta, turn.draft.run_id)
+        await settle(turn, letta)
+
+
+class _Delivery:
+    """One message on its way."""
+
+    def __init__(self, turn: Turn, letta: Letta) -> None:
+        self._turn = turn
+        self._letta = letta
+        self._outgoing: Outgoing = ""
+        self._otid = turn.otid
+        self._refusals = 0
+        self._retry_after = 0.0
+        self._unclear_since: float | None = None
+        self._can_repeat = True
+        self._busy_since: float | None = None
+        self._busy_pauses = pauses(0.1, longest=2.0)
+        self._unclear_pauses = pauses(0.5)
+
+    @property
+    def _is_unclear(self) -> bool:
+        return self._unclear_since is not None
+
+    async def is_made(self) -> bool:
+        """Bring the message in, and read what becomes of it. False where the turn ended without that."""
+        turn = self._turn
+        while not turn.is_settled:
+            try:
+                if not self._is_unclear:
+                    await self._prepare()
+                turn.move("posted")
+                async with self._letta.open_turn(
+                    turn.conversation_id, self._outgoing, self._otid, tokens=turn.tokens, repeats=self._is_unclear
+                ) as frames:
+                    await read(turn, self._letta, frames)
+            except LettaFailure as failure:
+                await self._consider(failure)
+            else:
+                return True
+            if self._unclear_since is not None and await self._is_found(self._unclear_since + UNCLEAR_SECONDS):
+                return True
+        return False
+
+    async def _prepare(self) -> None:
+        verdict, conversation_id = self._turn.input, self._turn.conversation_id
+        if not isinstance(verdict, Verdict):
+            self._outgoing = verdict or ""
+            return
+        # An answer that was given already would make the agent think anew, so it is held against Letta every time.
+        standing = await standing_of(self._letta, conversation_id)
+        if standing.running_run_id is not None:
+            raise ConversationBusy(conversation_id, standing.running_run_id)
+        self._outgoing = decisions_from_verdict(verdict, standing.approvals, conversation_id)
+        self._otid = otid_of_decisions(conversation_id, standing.approvals, self._outgoing)
+
+    async def _consider(self, failure: LettaFailure) -> None:
+        """What an attempt that was not answered by a stream means. Raises what ends the turn."""
+        self._retry_after = failure.retry_after or 0.0
+        match failure:
+            case OutcomeUnknown():
+                self._turn.journal.note("unclear", otid=self._otid, can_repeat=failure.is_repeatable)
+                self._unclear_since = self._unclear_since or anyio.current_time()
+                self._can_repeat = self._can_repeat and failure.is_repeatable
+            case _ if self._is_unclear:
+                # Whatever a repeat is refused with, the first attempt may have been taken.
+                self._turn.journal.note("unclear", otid=self._otid, problem=type(failure).__name__)
+            case ApprovalPending():
+                approvals = await self._letta.pending_approvals(self._turn.conversation_id)
+                self._turn.give_back("refused", approvals=approvals)
+            case ConversationBusy():
+                await self._wait_for(failure.run_id)
+            case RateLimited() | LettaUnavailable() if self._may_knock_again():
+                await self._pause_after_refusal(failure)
+            case _:
+                raise failure
+
+    def _may_knock_again(self) -> bool:
+        return self._refusals < len(REFUSED_PAUSES) and self._retry_after <= LONGEST_RETRY_AFTER
+
+    async def _pause_after_refusal(self, failure: LettaFailure) -> None:
+        pause = self._retry_after or REFUSED_PAUSES[self._refusals]
+        self._turn.journal.note("refused", problem=type(failure).__name__, pause=pause)
+        self._refusals += 1
+        self._turn.move("queued")
+        await anyio.sleep(pause)
+
+    async def _wait_for(self, run_id: str | None) -> None:
+        """Wait while another client's run goes on. Letta frees a conversation a moment after its last run's end."""
+        self._turn.move("held", holder=run_id)
+        if self._busy_since is None:
+            self._busy_since = anyio.current_time()
+            self._turn.journal.note("held", by_run_id=run_id)
+        while True:
+            await anyio.sleep(next(self._busy_pauses))
+            if not self._turn.is_attended and anyio.current_time() - self._busy_since > BUSY_SECONDS:
+                self._turn.give_back("blocked")
+                return
+            if run_id is None or not await self._goes_on(run_id):
+                return
+
+    async def _goes_on(self, run_id: str) -> bool:
+        try:
+            return (await self._letta.run(run_id, self._turn.conversation_id)).is_active
+        except RunNotFound:
+            return False
+        except LettaFailure:
+            return True
+
+    async def _is_found(self, deadline: float) -> bool:
+        """Look for a message of unknown fate. False where it may be sent again, or was given up."""
+        while anyio.current_time() < deadline:
+            if self._retry_after:
+                await anyio.sleep(min(self._retry_after, LONGEST_RETRY_AFTER))
+            try:
+                run = await self._letta.find_run(self._turn.conversation_id, self._outgoing, self._otid)
+            except LettaFailure as failure:
+                # Letta can't be asked, or a run goes on that may be the message's: its end will tell.
+                self._turn.journal.note("looked for", otid=self._otid, problem=type(failure).__name__)
+            else:
+                if run is not None:
+                    self._turn.journal.note("found", run_id=run.id)
+                    self._turn.draft.run_id = run.id
+                    return True
+                if self._can_repeat:
+                    return False
+            await anyio.sleep(next(self._unclear_pauses))
+        self._turn.settle("interrupted")
+        return False
