@@ -19,6 +19,7 @@ LINE_CHARS = 200
 
 WAITING = "waiting for"
 SENDING = "sending the message"
+LOOKING = "finding out whether Letta has the message"
 ARRIVED = "the agent has the message"
 THINKING = "thinking …"
 CALLING = "calling"
@@ -59,7 +60,7 @@ def progress_line(turn: Turn) -> str:
         case _ if not turn.is_sent:
             return _waiting_line(turn)
         case _:
-            return ARRIVED if draft.run_id else SENDING
+            return LOOKING if turn.stage == "unclear" else ARRIVED if draft.run_id else SENDING
 
 
 def _waiting_line(turn: Turn) -> str:
@@ -72,7 +73,7 @@ def _waiting_line(turn: Turn) -> str:
 
 def is_deed(line: str) -> bool:
     """Whether a progress line tells what the agent does rather than what it says."""
-    return line.startswith((WAITING, SENDING, ARRIVED, THINKING, CALLING, CALLED, ASKING))
+    return line.startswith((WAITING, SENDING, LOOKING, ARRIVED, THINKING, CALLING, CALLED, ASKING))
 
 
 def _tail(text: str) -> str:

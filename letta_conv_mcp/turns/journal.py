@@ -1,6 +1,7 @@
 """What happens to a turn on its way: lines in the log, and a span for those who collect traces.
 
-Ids, states, durations and counts; never what was said. Without a collector the span costs nothing.
+Ids, states, durations and counts; what was said only in a logger of its own, silent unless it is asked for. Without
+a collector the span costs nothing.
 """
 
 import logging
@@ -12,7 +13,10 @@ from time import perf_counter
 from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode
 
+from letta_conv_mcp.logs import CONTENT
+
 _logger = logging.getLogger(__name__)
+_content = logging.getLogger(CONTENT)
 _tracer = trace.get_tracer("letta_conv_mcp")
 
 Value = str | int | float | bool | None
@@ -43,7 +47,11 @@ class Journal:
         """Something happened on the way: a repeat, a resumption, a wait for another client."""
         self._counts[event] += 1
         self._span.add_event(event, _given(about))
-        _log(level, event, self._conversation_id, about)
+        _log(_logger, event, {"conversation_id": self._conversation_id, **about}, level)
+
+    def said(self, who: str, text: str) -> None:
+        """Words, for those who want them in their log."""
+        _log(_content, who, {"conversation_id": self._conversation_id, "text": text})
 
     def end(self, *, failed: bool, **about: Value) -> None:
         """How the turn ended."""
@@ -52,11 +60,11 @@ class Journal:
         self._span.set_attributes(_given(_prefixed(told)))
         if failed:
             self._span.set_status(Status(StatusCode.ERROR))
-        _log(logging.INFO, "turn ended", self._conversation_id, told)
+        _log(_logger, "turn ended", {"conversation_id": self._conversation_id, **told})
 
 
-def _log(level: int, event: str, conversation_id: str, about: dict[str, Value]) -> None:
-    _logger.log(level, event, extra={"fields": {"conversation_id": conversation_id, **about}})
+def _log(logger: logging.Logger, event: str, fields: dict[str, Value], level: int = logging.INFO) -> None:
+    logger.log(level, event, extra={"fields": fields})
 
 
 def _prefixed(about: dict[str, Value]) -> dict[str, Value]:

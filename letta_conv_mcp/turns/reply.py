@@ -15,10 +15,10 @@ TEXT_CHARS = 20_000
 """A concise reply's text is cut here, at about 5,000 tokens; hosts move larger results out of the model's sight."""
 HEARD_CHARS = 120
 
-Stage: TypeAlias = Literal["queued", "held", "posted", "stopping", "withdrawn", "blocked", "refused"]
-"""How far a message is on its way: waiting in this process, kept out by another client's run, sent (or perhaps
-sent), sent and its run to be stopped; or given back, because its caller left, because the other run went on, or
-because an approval is pending."""
+Stage: TypeAlias = Literal["queued", "held", "posted", "unclear", "stopping", "withdrawn", "blocked", "refused"]
+"""How far a message is on its way: waiting in this process, kept out by another run, sent, perhaps sent, sent and its
+run to be stopped; or given back, because its caller left, because the other run went on, or because an approval is
+pending."""
 
 _STATUSES: dict[str, Status] = {
     "end_turn": "completed",
@@ -35,9 +35,13 @@ _QUEUED = (
     "not send it again."
 )
 _LATE = "Letta doesn't take the message yet; it is tried again by itself. Call wait_for_reply; do not send it again."
+_UNCLEAR = (
+    "Letta's answer was lost, and it is being found out whether it has the message. Call wait_for_reply; do not send "
+    "it again."
+)
 _BLOCKED = (
-    "Your message was NOT sent, because another client's run goes on in this conversation. Call wait_for_reply until "
-    "that run has ended, then send your message again."
+    "Your message was NOT sent, because another run goes on in this conversation. Call wait_for_reply until it has "
+    "ended, then send your message again."
 )
 _WITHDRAWN = (
     "Your message was NOT sent: its call was cancelled before its turn came. It is safe to send it again; "
@@ -126,7 +130,7 @@ def reply_from_draft(
     """
     text, is_full = draft.text, detail == "full"
     asked = approvals if approvals is not None else approvals_in(draft)
-    steps = [_why_not_sent(stage, ahead) or _next_step(draft, status, is_stopping=stage == "stopping")]
+    steps = [_why_not_sent(stage, status, ahead) or _next_step(draft, status, is_stopping=stage == "stopping")]
     if any(approval.client_tool for approval in asked):
         steps.append(_CLIENT_TOOLS)
     if len(text) > TEXT_CHARS and not is_full:
@@ -162,7 +166,7 @@ def approvals_in(draft: Draft) -> list[Approval]:
     ]
 
 
-def _why_not_sent(stage: Stage, ahead: int) -> str | None:
+def _why_not_sent(stage: Stage, status: Status, ahead: int) -> str | None:
     match stage:
         case "queued" | "held":
             return _QUEUED if ahead else _LATE
@@ -172,6 +176,8 @@ def _why_not_sent(stage: Stage, ahead: int) -> str | None:
             return _WITHDRAWN
         case "refused":
             return _NOT_SENT + _AWAITING
+        case "unclear":
+            return _UNCLEAR if status == "running" else None
         case "posted" | "stopping":
             return None
 

@@ -71,10 +71,11 @@ class _Delivery:
             try:
                 if not self._is_unclear:
                     await self._prepare()
-                turn.move("posted")
+                turn.move("unclear" if self._is_unclear else "posted")
                 async with self._letta.open_turn(
                     turn.conversation_id, self._outgoing, self._otid, tokens=turn.tokens, repeats=self._is_unclear
                 ) as frames:
+                    turn.move("posted")
                     await read(turn, self._letta, frames)
             except LettaFailure as failure:
                 await self._consider(failure)
@@ -102,6 +103,7 @@ class _Delivery:
         match failure:
             case OutcomeUnknown():
                 self._turn.journal.note("unclear", otid=self._otid, can_repeat=failure.is_repeatable)
+                self._turn.move("unclear")
                 self._unclear_since = self._unclear_since or anyio.current_time()
                 self._can_repeat = self._can_repeat and failure.is_repeatable
             case _ if self._is_unclear:
@@ -163,6 +165,7 @@ class _Delivery:
                 if run is not None:
                     self._turn.journal.note("found", run_id=run.id)
                     self._turn.draft.run_id = run.id
+                    self._turn.move("posted")
                     return True
                 if self._can_repeat:
                     return False

@@ -77,7 +77,7 @@ class Turn:
     @property
     def is_sent(self) -> bool:
         """Whether Letta has what we send, or may have it."""
-        return self.stage in ("posted", "stopping")
+        return self.stage in ("posted", "unclear", "stopping")
 
     @property
     def is_attended(self) -> bool:
@@ -149,6 +149,9 @@ class Turn:
 
     def end(self) -> None:
         """Its story is over."""
+        if self.is_ours:
+            self.journal.said("message", str(self.input))
+        self.journal.said("reply", self.draft.text)
         failure = type(self._failure).__name__ if self._failure else None
         self.journal.end(
             failed=self._failure is not None or self._status in ("failed", "interrupted"),

@@ -112,7 +112,7 @@ def test_the_troubleshooting_sentences_are_the_ones_that_tools_say() -> None:
         *(value for name, value in vars(reply).items() if name.startswith("_") and isinstance(value, str)),
     ]
 
-    assert len(quoted) == 10
+    assert len(quoted) == 11
     for sentence in quoted:
         # A full stop stands for the rest of the sentence, an ellipsis for what differs.
         parts = [part.strip() for part in sentence.rstrip(".").split("…") if part.strip()]

@@ -1,0 +1,183 @@
+"""Tools that wait for a person, decided through `answer_approval`, on the fake and on a real Letta, in both eras."""
+
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+
+from letta_conv_mcp.server import build_server
+from letta_conv_mcp.settings import Settings
+from tests.conftest import Place
+from tests.integration.calls import Progress, call, failure, new_conversation, text_of_result
+
+pytestmark = pytest.mark.anyio
+
+ASK = '#tool delete_everything {"where": "there"}'
+CLIENT_TOOL = {
+    "name": "local_ls",
+    "description": "List files.",
+    "parameters": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]},
+}
+
+
+def ids_in(reply: dict[str, Any]) -> list[str]:
+    return [approval["tool_call_id"] for approval in reply["approvals"]]
+
+
+async def said_by_user(place: Place, conversation_id: str) -> list[str]:
+    """The person's messages, as Letta has them."""
+    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
+        listed = (await letta.get(f"/v1/conversations/{conversation_id}/messages", params={"order": "asc"})).json()
+    return [message["content"] for message in listed if message["message_type"] == "user_message"]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_an_approved_call_runs_and_the_reply_goes_on(client: Client, place: Place, watched: bool) -> None:
+    conversation_id = await new_conversation(client, place.agent_id)
+    asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
+
+    reply = await call(
+        client,
+        "answer_approval",
+        Progress() if watched else None,
+        conversation_id=conversation_id,
+        approve=ids_in(asked),
+    )
+    seen = await call(client, "retrieve_conversation", conversation_id=conversation_id)
+
+    assert reply["status"] == "completed"
+    assert "deleted everything there" in reply["text"]
+    assert reply["in_reply_to"] == f"approve {ids_in(asked)[0]}"
+    assert seen["approvals"] == []
+    assert await said_by_user(place, conversation_id) == [ASK]
+
+
+async def test_a_denied_call_does_not_run_and_the_agent_hears_why(client: Client, place: Place) -> None:
+    conversation_id = await new_conversation(client, place.agent_id)
+    asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
+
+    reply = await call(
+        client, "answer_approval", conversation_id=conversation_id, deny=ids_in(asked), reason="not on a Friday"
+    )
+
+    assert reply["status"] == "completed"
+    assert "not on a Friday" in reply["text"]
+    assert "deleted everything" not in reply["text"]
+
+
+async def test_an_answer_that_fits_nothing_pending_is_not_passed_on(client: Client, place: Place) -> None:
+    """LETTA: an answer to no request is a failed run, and one that was given already makes the agent think anew."""
+    conversation_id = await new_conversation(client, place.agent_id)
+    too_early = await failure(client, "answer_approval", conversation_id=conversation_id, approve=["call_1"])
+    asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
+    [pending] = ids_in(asked)
+    unknown = await failure(client, "answer_approval", conversation_id=conversation_id, approve=[pending, "call_x"])
+    left_out = await failure(client, "answer_approval", conversation_id=conversation_id)
+    both = await failure(client, "answer_approval", conversation_id=conversation_id, approve=[pending], deny=[pending])
+    reply = await call(client, "answer_approval", conversation_id=conversation_id, approve=[pending])
+    too_late = await failure(client, "answer_approval", conversation_id=conversation_id, approve=[pending])
+
+    assert "Nothing waits for a decision there." in too_early
+    assert "'call_x' is not waiting, or answered already" in unknown
+    assert f"'{pending}' is also waiting and left out" in left_out
+    assert f"'{pending}' is named for both approve and deny" in both
+    assert f"Waiting for a decision: {pending} (delete_everything)." in unknown
+    assert reply["status"] == "completed"
+    assert f"'{pending}' is not waiting, or answered already" in too_late
+    assert await said_by_user(place, conversation_id) == [ASK]
+
+
+async def test_the_same_answer_given_twice_at_once_counts_once(client: Client, place: Place) -> None:
+    conversation_id = await new_conversation(client, place.agent_id)
+    asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
+    said: list[str] = []
+
+    async def answer() -> None:
+        arguments = {"conversation_id": conversation_id, "approve": ids_in(asked)}
+        result = await client.call_tool("answer_approval", arguments)
+        said.append("refused" if result.is_error else text_of_result(result).splitlines()[0])
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(answer)
+
+    assert sorted(said) == ["refused", "refused", "status: completed"]
+    assert await said_by_user(place, conversation_id) == [ASK]
+
+
+async def test_a_pending_approval_is_found_after_a_restart_and_answered(place: Place, era: str) -> None:
+    settings = Settings(base_url=place.base_url)
+    async with Client(build_server(settings), mode=era) as one:
+        conversation_id = await new_conversation(one, place.agent_id)
+        asked = await call(one, "send_message", conversation_id=conversation_id, message=ASK)
+    async with Client(build_server(settings), mode=era) as other:
+        seen = await call(other, "retrieve_conversation", conversation_id=conversation_id)
+        waited = await call(other, "wait_for_reply", conversation_id=conversation_id)
+        refused = await call(other, "send_message", conversation_id=conversation_id, message="hello?")
+        reply = await call(other, "answer_approval", conversation_id=conversation_id, approve=ids_in(seen))
+
+    assert asked["approvals"] == seen["approvals"] == waited["approvals"] == refused["approvals"]
+    assert seen["approvals"][0]["requested_at"]
+    assert (waited["status"], refused["status"]) == ("awaiting_approval", "awaiting_approval")
+    assert refused["next_step"].startswith("Your message was NOT sent")
+    assert "deleted everything there" in reply["text"]
+    assert await said_by_user(place, conversation_id) == [ASK]
+
+
+async def test_an_approval_in_the_agents_own_thread_is_answered_too(place: Place, era: str, client: Client) -> None:
+    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
+        agent = (await letta.get(f"/v1/agents/{place.agent_id}")).json()
+        tools = [tool["id"] for tool in agent.get("tools", [])]
+        body = {"name": "Own", "model": agent["model"], "include_base_tools": False, "tool_ids": tools}
+        made = (await letta.post("/v1/agents/", json=body)).raise_for_status().json()
+        rule = {"requires_approval": True}
+        await letta.patch(f"/v1/agents/{made['id']}/tools/approval/delete_everything", json=rule)
+    thread = f"default:{made['id']}"
+    asked = await call(client, "send_message", conversation_id=thread, message=ASK)
+
+    reply = await call(client, "answer_approval", conversation_id=thread, approve=ids_in(asked))
+
+    assert asked["status"] == "awaiting_approval"
+    assert "deleted everything there" in reply["text"]
+
+
+async def test_a_call_for_the_client_that_offered_the_tool_can_be_denied_and_not_approved(
+    client: Client, place: Place
+) -> None:
+    """LETTA: approving it would tell the agent that there is no such tool."""
+    conversation_id = await new_conversation(client, place.agent_id)
+    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as other:
+        body = {"messages": [{"role": "user", "content": "#tool local_ls {}"}], "client_tools": [CLIENT_TOOL]}
+        (await other.post(f"/v1/conversations/{conversation_id}/messages", json=body)).raise_for_status()
+
+    seen = await call(client, "wait_for_reply", conversation_id=conversation_id)
+    said = await failure(client, "answer_approval", conversation_id=conversation_id, approve=ids_in(seen))
+    reply = await call(client, "answer_approval", conversation_id=conversation_id, deny=ids_in(seen), reason="no")
+
+    assert (seen["status"], seen["approvals"][0]["client_tool"]) == ("awaiting_approval", True)
+    assert "client_tool is for the client that offered the tool to run" in seen["next_step"]
+    assert "a tool of the client that offered it" in said
+    assert reply["status"] == "completed"
+
+
+async def test_calls_made_at_once_are_answered_at_once(place: Place, era: str) -> None:
+    """LETTA: an agent with parallel tool calls waits for all of them, and takes all answers or none."""
+    async with Client(build_server(Settings(base_url=place.base_url)), mode=era) as client:
+        conversation_id = await new_conversation(client, place.agent_id)
+        async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
+            agent = (await letta.get(f"/v1/agents/{place.agent_id}")).json()
+            settings = {"provider_type": "openai", "parallel_tool_calls": True}
+            body = {"model": agent["model"], "model_settings": settings}
+            (await letta.patch(f"/v1/conversations/{conversation_id}", json=body)).raise_for_status()
+        asked = await call(
+            client, "send_message", Progress(), conversation_id=conversation_id, message="#two delete_everything {}"
+        )
+        one, other = ids_in(asked)
+        half = await failure(client, "answer_approval", conversation_id=conversation_id, approve=[one])
+        reply = await call(client, "answer_approval", conversation_id=conversation_id, approve=[one], deny=[other])
+
+    assert f"'{other}' is also waiting and left out" in half
+    assert reply["status"] == "completed"
+    assert "deleted everything here" in reply["text"]
