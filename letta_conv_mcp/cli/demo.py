@@ -65,6 +65,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "LETTA_AGENT_ID": settings.agent_id,
         "LETTA_CONV_WAIT_SECONDS": str(settings.wait_seconds),
         "LETTA_CONV_LOG_LEVEL": settings.log_level,
+        "LETTA_CONV_LOG_CONTENT": "on" if settings.log_content else "off",
     }
     return {name: value for name, value in named.items() if value is not None}
 

@@ -96,8 +96,10 @@ class Draft:
     @property
     def is_confirmed(self) -> bool:
         """Whether nothing can follow any more. After a stop reason an error still may, in place of the usage."""
-        is_closed = self.usage is not None or self.stop_reason == "cancelled" or self.is_recorded
-        return self.error_type is not None or (self.stop_reason is not None and is_closed)
+        if self.is_recorded:
+            return self.is_over
+        is_closed = self.usage is not None or self.error_type is not None or self.stop_reason == "cancelled"
+        return self.stop_reason is not None and is_closed
 
     @property
     def pending(self) -> dict[str, Call]:
@@ -105,6 +107,11 @@ class Draft:
         if self.is_decided:
             return {}
         return {key: call for key, call in self.calls.items() if call.needs_approval and call.result is None}
+
+    def compact(self) -> None:
+        """Keep it in little space: a stream of tokens comes in thousands of pieces."""
+        for parts in (self._spoken, self._thoughts):
+            parts.update({key: ["".join(pieces)] for key, pieces in parts.items()})
 
     def add(self, frame: Frame) -> bool:
         """Count a frame in. Returns False where it was counted before."""

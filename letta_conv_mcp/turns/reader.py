@@ -95,6 +95,9 @@ async def pick_up(turn: Turn, letta: Letta, run_id: str) -> None:
                 looks += 1
                 await _read_stored(turn, letta, run)
             elif run.background:
+                if turn.draft.stop_reason is None:
+                    # An error that came without one was the stream's and not the run's.
+                    turn.draft.error_type = None
                 turn.journal.note("resumed", run_id=run_id, after=turn.draft.last_seq)
                 async with letta.resume(run, turn.draft.last_seq) as frames:
                     await read(turn, letta, frames)

@@ -59,6 +59,7 @@ class _Delivery:
         self._busy_since: float | None = None
         self._busy_pauses = pauses(0.1, longest=2.0)
         self._unclear_pauses = pauses(0.5)
+        self._pause = 0.0
 
     @property
     def _is_unclear(self) -> bool:
@@ -154,8 +155,8 @@ class _Delivery:
     async def _is_found(self, deadline: float) -> bool:
         """Look for a message of unknown fate. False where it may be sent again, or was given up."""
         while anyio.current_time() < deadline:
-            if self._retry_after:
-                await anyio.sleep(min(self._retry_after, LONGEST_RETRY_AFTER))
+            await anyio.sleep(min(self._retry_after, LONGEST_RETRY_AFTER) or self._pause)
+            self._pause = next(self._unclear_pauses)
             try:
                 run = await self._letta.find_run(self._turn.conversation_id, self._outgoing, self._otid)
             except LettaFailure as failure:
@@ -169,6 +170,5 @@ class _Delivery:
                     return True
                 if self._can_repeat:
                     return False
-            await anyio.sleep(next(self._unclear_pauses))
         self._turn.settle("interrupted")
         return False

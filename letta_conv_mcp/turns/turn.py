@@ -128,6 +128,7 @@ class Turn:
     def settle(self, status: Status, *, approvals: list[Approval] | None = None) -> None:
         """End it. `approvals` are those that Letta names, where the draft doesn't."""
         self._is_settled, self._status, self._approvals = True, status, approvals
+        self.draft.compact()
         self.kept_chars = self.draft.size
         self.close()
 
