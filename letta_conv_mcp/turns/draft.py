@@ -122,6 +122,7 @@ class Draft:
             self.last_seq = frame.seq_id
         elif frame.run_id is not None and frame.run_id != self.run_id:
             self.run_id, self.last_seq = frame.run_id, frame.seq_id or 0
+            self.has_gap = self.last_seq > 1
         for event in frame.events:
             self._add_event(event)
         return True
