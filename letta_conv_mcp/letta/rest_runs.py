@@ -16,7 +16,7 @@ from letta_conv_mcp.letta.events import Frame
 from letta_conv_mcp.letta.port import Frames, Outgoing, Run
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 from letta_conv_mcp.letta.rest_connection import Call, RestConnection
-from letta_conv_mcp.letta.rest_failures import NoBackground, Question, not_letta
+from letta_conv_mcp.letta.rest_failures import NoBackground, Question, no_answer, not_letta
 
 FOREGROUND_SECONDS = 300.0
 """How long a server is taken to be without Redis that once was."""
@@ -69,7 +69,8 @@ class RestRuns:
                 frames = await stack.enter_async_context(posting(background=is_background))
             except NoBackground:
                 if repeats:
-                    raise
+                    # Not even whether it was taken the first time can be learnt from this server by asking again.
+                    raise no_answer(question, "has lost its Redis", maybe_done=True) from None
                 # Nothing was taken. This server has no Redis, so the stream can't be picked up again.
                 self._foreground_until = monotonic() + FOREGROUND_SECONDS
                 frames = await stack.enter_async_context(posting(background=False))

@@ -179,8 +179,9 @@ async def _read_stored(turn: Turn, letta: Letta, run: Run) -> None:
     stored = draft_from_frames(map(frame_from_json, await letta.run_messages(run)))
     stored.run_id, stored.usage, stored.heard = run.id, turn.draft.usage, stored.heard or turn.draft.heard
     if run.is_active:
-        # It will say no more, and not that this is the end.
+        # Its end is not on record; what is there may still be more than what was streamed.
         if len(stored.text) > len(turn.draft.text):
+            stored.stop_reason, stored.error_type = turn.draft.stop_reason, turn.draft.error_type
             turn.draft = stored
         return
     stored.stop_reason = run.stop_reason or {"cancelled": "cancelled", "failed": "error"}.get(run.status)
