@@ -15,7 +15,10 @@ VARIABLES = {
     "base_url": "LETTA_BASE_URL",
     "agent_id": "LETTA_AGENT_ID",
     "wait_seconds": "LETTA_CONV_WAIT_SECONDS",
+    "on_cancel": "LETTA_CONV_ON_CANCEL",
+    "elicitation": "LETTA_CONV_ELICITATION",
     "log_level": "LETTA_CONV_LOG_LEVEL",
+    "log_content": "LETTA_CONV_LOG_CONTENT",
 }
 BAD_VALUES = [
     ("base_url", "localhost:8283"),
@@ -47,6 +50,9 @@ BAD_VALUES = [
     ("wait_seconds", "inf"),
     ("log_level", "LOUD"),
     ("log_level", "CRITICAL"),
+    ("on_cancel", "maybe"),
+    ("elicitation", "true"),
+    ("log_content", "1"),
 ]
 
 
@@ -62,13 +68,23 @@ def test_every_variable_has_its_field() -> None:
         "LETTA_BASE_URL": "http://127.0.0.1:8283",
         "LETTA_AGENT_ID": "Ada",
         "LETTA_CONV_WAIT_SECONDS": "7.5",
+        "LETTA_CONV_ON_CANCEL": "Stop",
+        "LETTA_CONV_ELICITATION": "OFF",
         "LETTA_CONV_LOG_LEVEL": "debug",
+        "LETTA_CONV_LOG_CONTENT": "on",
         "LETTA_CONV_UNHEARD_OF": "x",
         "PATH": "/bin",
     }
 
     assert settings_from_env(environment) == Settings(
-        api_key=SecretStr(KEY), base_url="http://127.0.0.1:8283", agent_id="Ada", wait_seconds=7.5, log_level="DEBUG"
+        api_key=SecretStr(KEY),
+        base_url="http://127.0.0.1:8283",
+        agent_id="Ada",
+        wait_seconds=7.5,
+        on_cancel="stop",
+        elicitation=False,
+        log_level="DEBUG",
+        log_content=True,
     )
 
 
@@ -77,12 +93,29 @@ def test_every_flag_has_its_field_and_wins_over_its_variable() -> None:
         "LETTA_BASE_URL": "http://other.example",
         "LETTA_AGENT_ID": "other",
         "LETTA_CONV_WAIT_SECONDS": "99",
+        "LETTA_CONV_ON_CANCEL": "auto",
+        "LETTA_CONV_ELICITATION": "on",
         "LETTA_CONV_LOG_LEVEL": "ERROR",
+        "LETTA_CONV_LOG_CONTENT": "off",
     }
-    flags = {"base_url": "http://127.0.0.1:8283", "agent_id": "Ada", "wait_seconds": "7.5", "log_level": "info"}
+    flags = {
+        "base_url": "http://127.0.0.1:8283",
+        "agent_id": "Ada",
+        "wait_seconds": "7.5",
+        "on_cancel": "leave",
+        "elicitation": "off",
+        "log_level": "info",
+        "log_content": "on",
+    }
 
     assert settings_from_env(environment, **flags) == Settings(
-        base_url="http://127.0.0.1:8283", agent_id="Ada", wait_seconds=7.5, log_level="INFO"
+        base_url="http://127.0.0.1:8283",
+        agent_id="Ada",
+        wait_seconds=7.5,
+        on_cancel="leave",
+        elicitation=False,
+        log_level="INFO",
+        log_content=True,
     )
 
 
