@@ -115,10 +115,15 @@ class RestConnection:
 
 
 def _new_client(address: str, api_key: SecretStr | None) -> "AsyncLetta":
+    import httpx
     from letta_client import AsyncLetta, DefaultAsyncHttpxClient, omit
 
-    # A redirected POST becomes a GET: a list of conversations would be taken for the one that was to be created.
-    http = DefaultAsyncHttpxClient(follow_redirects=False)
+    http = DefaultAsyncHttpxClient(
+        # A redirected POST becomes a GET: a list of conversations would be taken for the one that was to be created.
+        follow_redirects=False,
+        # letta-client stops at a hundred connections. Each live turn holds one, and the next read would wait for it.
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+    )
     if api_key is not None:
         key = api_key.get_secret_value()
         return AsyncLetta(base_url=address, api_key=key, timeout=READ_SECONDS, http_client=http)

@@ -42,6 +42,7 @@ def decisions_from_verdict(verdict: Verdict, pending: Sequence[Approval], conver
     known = {approval.tool_call_id: approval for approval in pending}
     given = (*verdict.approve, *verdict.deny)
     problems = [
+        *([] if given or known else ["no tool call was named"]),
         *_named("named for both approve and deny", set(verdict.approve).intersection(verdict.deny)),
         *_named("not waiting, or answered already", [call_id for call_id in given if call_id not in known]),
         *_named("also waiting and left out", [call_id for call_id in known if call_id not in given]),

@@ -86,6 +86,9 @@ def test_every_status_has_its_failure(status: int, body: object, kind: type[erro
     ("status", "body", "kind"),
     [
         (409, {"detail": "CONFLICT", "run_id": "run-1"}, errors.ConversationBusy),
+        (409, {"detail": "CONFLICT: … The agent is waiting for approval on a tool call."}, errors.ApprovalPending),
+        (409, {"error": {"code": "PENDING_APPROVAL"}}, errors.ApprovalPending),
+        (503, {"errorCode": "cloud_api_shutting_down", "admitted": False}, errors.LettaUnavailable),
         (422, {"detail": "[{'loc': ('body', 'messages')}]"}, errors.RequestRejected),
         (422, {"detail": "[{'loc': ('path', 'conversation_id')}]"}, errors.AgentNotFound),
         (500, None, errors.OutcomeUnknown),
@@ -101,6 +104,21 @@ def test_what_a_send_meets_says_whether_it_may_have_arrived(
     sending = question(check="look", conversation_id="conv-1", streams=True)
 
     assert type(failure_from(status_error(status, body), sending)) is kind
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_the_pause_that_letta_asks_for_is_passed_on(status: int) -> None:
+    error = status_error(status, None, **{"retry-after": "7"})
+
+    assert failure_from(error, question(check="look", conversation_id="conv-1")).retry_after == 7
+
+
+@pytest.mark.parametrize("is_repeatable", [True, False])
+def test_only_a_request_that_letta_knows_again_may_be_repeated(is_repeatable: bool) -> None:
+    unknown = failure_from(status_error(500), question(check="look", is_repeatable=is_repeatable))
+
+    assert isinstance(unknown, errors.OutcomeUnknown)
+    assert unknown.is_repeatable is is_repeatable
 
 
 @pytest.mark.parametrize("cause", [httpx.ConnectError("no"), httpx.ConnectTimeout("no"), httpx.PoolTimeout("no")])

@@ -155,6 +155,23 @@ async def test_words_that_a_replay_leaves_out_are_taken_from_what_was_stored(
     assert (reply["status"], reply["text"]) == ("completed", "echo: one two three four")
 
 
+async def test_a_crowd_of_live_turns_leaves_room_for_a_read(fake: FakeLetta, fake_client: Client) -> None:
+    """letta-client opens a hundred connections by default; each live turn holds one."""
+    agent = fake.add_agent("Bo")
+    talks = [fake.add_conversation(agent).id for _ in range(120)]
+    for talk in talks:
+        await call(fake_client, "send_message", conversation_id=talk, message="#hold key hello", wait_seconds=0)
+    await anyio.to_thread.run_sync(fake.wait_until, lambda: len(fake.runs) == len(talks), 20)
+
+    with anyio.fail_after(5):
+        page = await call(fake_client, "list_conversations", limit=1)
+    fake.release("key")
+    ended = [await call(fake_client, "wait_for_reply", conversation_id=talk) for talk in talks]
+
+    assert len(page["conversations"]) == 1
+    assert {reply["text"] for reply in ended} == {"echo: hello"}
+
+
 @pytest.mark.parametrize("limit", ["KEPT_TURNS", "KEPT_CHARS"])
 async def test_settled_turns_are_kept_within_bounds_and_found_again_in_letta(
     fake: FakeLetta, fake_client: Client, monkeypatch: pytest.MonkeyPatch, limit: str

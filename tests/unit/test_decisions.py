@@ -51,6 +51,12 @@ def test_a_verdict_that_does_not_fit_names_what_is_wrong_and_what_is_pending(ver
     assert "Waiting for a decision: a (erase), b (erase)." in str(mismatch.value)
 
 
+def test_a_verdict_on_nothing_where_nothing_waits_is_none() -> None:
+    """LETTA: a batch without answers is a failed run."""
+    with pytest.raises(ApprovalsMismatch, match="no tool call was named. Nothing waits for a decision there"):
+        decisions_from_verdict(Verdict(), [], CONV)
+
+
 def test_a_clients_tool_can_be_denied_and_not_approved() -> None:
     waiting = pending("a", client_tool=True)
 
