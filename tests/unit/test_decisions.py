@@ -53,7 +53,7 @@ def test_a_verdict_that_does_not_fit_names_what_is_wrong_and_what_is_pending(ver
 
 def test_a_verdict_on_nothing_where_nothing_waits_is_none() -> None:
     """LETTA: a batch without answers is a failed run."""
-    with pytest.raises(ApprovalsMismatch, match="no tool call was named. Nothing waits for a decision there"):
+    with pytest.raises(ApprovalsMismatch, match=r"no tool call was named\. Nothing waits"):
         decisions_from_verdict(Verdict(), [], CONV)
 
 
