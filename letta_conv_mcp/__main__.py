@@ -34,6 +34,8 @@ def main() -> None:
     gc.disable()
     run = _command(sys.argv[1:])
     gc.freeze()
+    # A full look takes a tenth of a second, in which no turn gets on, and by default two hundred turns cause several.
+    gc.set_threshold(10_000, 20, 20)
     gc.enable()
     sys.exit(run())
 
