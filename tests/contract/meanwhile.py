@@ -1,4 +1,4 @@
-"""What happens beside a turn, after it, or instead of its end."""
+"""What happens beside a turn, and after it."""
 
 from tests.contract.scenario import NOBODY, run_id_of, scenario, types_of
 from tests.fake.talk import Talk
@@ -100,44 +100,22 @@ def a_foreground_run_can_not_be_listened_to_again(letta: Talk) -> None:
 
 
 @scenario
+def a_foreground_otid_names_its_run_to_whoever_asks(letta: Talk) -> None:
+    elsewhere = letta.conversation()
+    for more in ({}, {"agent_id": letta.agent_id}):
+        conversation_id, otid = "default" if more else letta.conversation(), letta.new_otid()
+        body = {"messages": [{"role": "user", "content": f"fg #slow {letta.pause}", "otid": otid}], **more}
+        with letta.listening(f"/v1/conversations/{conversation_id}/messages", **body) as sent:
+            sent.read_until('"ping"')
+            for asked in (conversation_id, elsewhere):
+                with letta.listening(f"/v1/conversations/{asked}/stream", otid=otid, starting_after=0) as endless:
+                    letta.note(endless.run_id == sent.run_id, types_of(endless.frames))
+            sent.read_rest()
+
+
+@scenario
 def a_stream_past_its_end_has_only_pings(letta: Talk) -> None:
     conversation_id = letta.conversation()
     sent = letta.send(conversation_id, "bg", background=True)
     with letta.listening(f"/v1/runs/{run_id_of(sent.frames)}/stream", starting_after=9999) as endless:
         letta.note(endless.run_id == run_id_of(sent.frames), types_of(endless.frames))
-
-
-# Cancelling
-
-
-@scenario
-def a_turn_cancelled_in_token_mode_leaves_nothing(letta: Talk) -> None:
-    for background in (False, True):
-        conversation_id = letta.conversation()
-        more = {"stream_tokens": True, "background": background}
-        with letta.listening(
-            f"/v1/conversations/{conversation_id}/messages", input=f"#drip {letta.pause} #long 30", **more
-        ) as stream:
-            stream.read_until("w0")
-            letta.post(f"/v1/conversations/{conversation_id}/cancel")
-            stream.read_rest()
-            letta.note(sorted(set(types_of(stream.frames))), stream.frames[-1])
-            letta.note('"message_type": "stop_reason"' in "".join(stream.chunks))
-        letta.get(f"/v1/runs/{stream.run_id}")
-        letta.history(conversation_id)
-        letta.send(conversation_id, "after")
-
-
-@scenario
-def a_turn_cancelled_in_step_mode_leaves_the_whole_reply(letta: Talk) -> None:
-    conversation_id = letta.conversation()
-    with letta.sending(conversation_id, f"c #slow {letta.pause}") as stream:
-        run_id = stream.run_id
-        letta.post(f"/v1/agents/{letta.agent_id}/messages/cancel", run_ids=[run_id])
-    letta.get(f"/v1/runs/{run_id}")
-    letta.history(conversation_id)
-    letta.post(f"/v1/conversations/{conversation_id}/cancel")
-    letta.post(f"/v1/agents/{letta.agent_id}/messages/cancel", run_ids=[run_id])
-    sent = letta.send(conversation_id, "after")
-    letta.post(f"/v1/agents/{letta.agent_id}/messages/cancel", run_ids=[run_id_of(sent.frames)])
-    letta.get(f"/v1/runs/{run_id_of(sent.frames)}")

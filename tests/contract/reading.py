@@ -143,6 +143,14 @@ def agents_are_listed_newest_first(letta: Talk) -> None:
 
 
 @scenario
+def an_agent_says_which_of_its_tools_wait_for_a_person(letta: Talk) -> None:
+    for include in ([], ["agent.tags"], ["agent.tools"]):
+        agent = letta.call("GET", f"/v1/agents/{letta.agent_id}", params={"include": include}, quietly=True).body
+        letta.note(agent["tool_rules"], sorted(tool["name"] for tool in agent["tools"]), agent["tags"])
+        letta.note([tool["default_requires_approval"] for tool in agent["tools"]])
+
+
+@scenario
 def runs_are_found_by_what_they_are(letta: Talk) -> None:
     letta.agent_id = letta.another_agent()
     conversation_id = letta.conversation()

@@ -24,12 +24,26 @@ def scenarios_of(*modules: ModuleType) -> list[Scenario]:
 
 
 def approve(call_id: str, **more: Any) -> dict[str, Any]:
-    answer = {"type": "approval", "tool_call_id": call_id, "approve": True, **more}
-    return {"messages": [{"type": "approval", "approvals": [answer]}]}
+    return answers(approval(call_id, **more))
+
+
+def approval(call_id: str, **more: Any) -> Json:
+    return {"type": "approval", "tool_call_id": call_id, "approve": True, **more}
+
+
+def answers(*given: Json, **more: Any) -> dict[str, Any]:
+    """The body of a send that answers several tool calls at once."""
+    return {"messages": [{"type": "approval", "approvals": list(given), **more}]}
 
 
 def call_id_of(frames: list[Json]) -> str:
-    return next(frame["data"]["tool_call"]["tool_call_id"] for frame in frames if "tool_call" in frame["data"])
+    return call_ids_of(frames)[0]
+
+
+def call_ids_of(frames: list[Json]) -> list[str]:
+    """Every tool call of a stream, in the order in which they came up."""
+    calls = [call for frame in frames if "tool_calls" in frame["data"] for call in _listed(frame["data"]["tool_calls"])]
+    return list(dict.fromkeys(call["tool_call_id"] for call in calls))
 
 
 def run_id_of(frames: list[Json]) -> str:
@@ -38,3 +52,8 @@ def run_id_of(frames: list[Json]) -> str:
 
 def types_of(frames: list[Json]) -> list[str]:
     return [frame["data"]["message_type"] for frame in frames]
+
+
+def _listed(calls: Json | list[Json]) -> list[Json]:
+    """A stream of tokens has one call at a time, and no list around it."""
+    return calls if isinstance(calls, list) else [calls]

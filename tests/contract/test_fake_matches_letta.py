@@ -6,14 +6,15 @@ No scenario is allowed to differ; what two talks with one server never have in c
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from tests.contract import approvals, meanwhile, reading, turns, variants
+from tests.contract import approvals, cancelling, meanwhile, reading, turns, variants
 from tests.contract.scenario import PASSWORD, Scenario, scenarios_of
-from tests.fake import FakeLetta
+from tests.fake import FakeLetta, Tool
 from tests.fake.seed import TOOLS
-from tests.fake.talk import Talk, difference
+from tests.fake.talk import Json, Talk, difference
 from tests.stack import NO_REDIS, Running, Variant, open_stack, seed
 
 pytestmark = pytest.mark.real_letta
@@ -30,7 +31,14 @@ def real_agent_id(real_letta: Running) -> str:
     return seed.make_agent(real_letta, "contract", tools=seed.TOOLS)
 
 
-SCENARIOS = scenarios_of(turns, approvals, meanwhile, reading)
+async def slow_lookup(arguments: Json) -> object:
+    """Takes a while, as Letta's tools do: a scenario cancels a turn meanwhile."""
+    await anyio.sleep(0.1)
+    return f"found {arguments['query']}"
+
+
+FAKE_TOOLS = [Tool("lookup", slow_lookup) if tool.name == "lookup" else tool for tool in TOOLS]
+SCENARIOS = scenarios_of(turns, approvals, meanwhile, cancelling, reading)
 
 
 @pytest.mark.parametrize("play", SCENARIOS, ids=lambda play: play.__name__)
@@ -42,7 +50,7 @@ def test_the_fake_does_what_letta_does(
         httpx.Client(base_url=fake_letta.base_url, timeout=30) as fake,
         httpx.Client(base_url=real_letta.base_url, timeout=60, trust_env=False) as real,
     ):
-        of_fake = Talk(fake, fake_letta.add_agent("contract", tools=TOOLS).id)
+        of_fake = Talk(fake, fake_letta.add_agent("contract", tools=FAKE_TOOLS).id)
         of_real = Talk(real, real_agent_id, pause="1.5")
 
         play(of_fake)

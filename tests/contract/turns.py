@@ -107,6 +107,18 @@ def the_default_conversation_answers_too(letta: Talk) -> None:
     letta.history("default", agent_id=letta.agent_id, after=f"message-{NOBODY}")
 
 
+@scenario
+def what_a_send_says_of_itself_stands_on_its_run(letta: Talk) -> None:
+    conversation_id, marks = letta.conversation(), [letta.new_otid() for _ in range(2)]
+    for mark, background in zip(marks, (False, True), strict=True):
+        more = {"assistant_message_tool_kwarg": mark, "assistant_message_tool_name": "any", "background": background}
+        with letta.sending(conversation_id, f"hello #slow {letta.pause}", **more) as sent:
+            sent.read_until('"ping"')
+            letta.call("GET", "/v1/runs/", params={"conversation_id": conversation_id, "limit": 1})
+    letta.send("default", "hello", agent_id=letta.agent_id, assistant_message_tool_kwarg=marks[0])
+    letta.call("GET", "/v1/runs/", params={"agent_id": letta.agent_id, "limit": 1})
+
+
 # What Letta refuses
 
 

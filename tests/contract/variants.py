@@ -30,6 +30,11 @@ def nothing_is_locked_or_replayed_without_redis(letta: Talk) -> None:
     letta.post(f"/v1/runs/{run_id_of(sent.frames)}/stream", starting_after=0)
     with letta.sending(conversation_id, f"one #slow {letta.pause}") as first:
         first.read_until('"ping"')
+        letta.post(path, otid=otid)
+        letta.post("/v1/conversations/default/stream", otid=otid, agent_id=letta.agent_id)
         letta.send(conversation_id, "two")
+    with letta.sending(conversation_id, f"#drip {letta.pause} #long 30", stream_tokens=True) as stopped:
+        letta.post(f"/v1/agents/{letta.agent_id}/messages/cancel", run_ids=[stopped.run_id])
+    letta.send("default", "x", agent_id=letta.agent_id, background=True)
     # The history isn't compared: two turns at once give Letta's messages the same positions, in an order of its own.
     letta.call("GET", "/v1/runs/", params={"conversation_id": conversation_id})

@@ -1,5 +1,6 @@
-"""Answers to an approval request: which fit, which are stale, and what is stored of them. Pure."""
+"""Answers to a request: which fit, which are stale, and what is stored of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,41 +33,79 @@ def answers_of(message: Json) -> list[Json]:
 
 @dataclass(frozen=True)
 class Answer:
-    pending: Json
-    given: Json
+    """The answers to all calls of a request; `others` are calls of the same step that needed none."""
 
-    def followed_by(self, agent: Agent, at: datetime, run_id: str) -> tuple[StoredMessage, ToolResult]:
-        """The message that is stored of the answer, and the result the tool call now has."""
-        call, given = self.pending["tool_call"], self.given
-        if given.get("type") == "tool":
-            result = returned_by_client(given)
-            fields: Json = {"approvals": [result.fields(call["tool_call_id"])]}
-            fields |= {"approve": None, "approval_request_id": None, "reason": None}
-        else:
-            approve, reason = bool(given.get("approve")), given.get("reason")
-            result = run_tool(agent, call) if approve else denied(reason)
-            said = {"type": "approval", "tool_call_id": call["tool_call_id"], "approve": approve, "reason": reason}
-            fields = {"approvals": [said], "approve": approve, "approval_request_id": said["tool_call_id"]}
-            fields |= {"reason": reason}
+    requested: Sequence[Json]
+    others: Sequence[Json]
+    given: Sequence[Json]
+    step_id: str | None
+
+    def response(self, at: datetime, run_id: str) -> StoredMessage:
+        """The message that is stored of it, which looks like the first approval or denial."""
+        said = [_noted(answer) for answer in self.given]
+        none: Json = {}
+        first = next((answer for answer in said if answer["type"] == "approval"), none)
+        about: Json = {"approve": first.get("approve"), "approval_request_id": first.get("tool_call_id")}
         message_id = new_id("message")
+        fields: Json = {"approvals": said, **about, "reason": first.get("reason")}
         shown = entry("approval_response_message", message_id, at, run_id=run_id, **fields)
-        return StoredMessage(message_id, "approval_response", [shown]), result
+        return StoredMessage(message_id, "approval_response", [shown])
+
+    @property
+    def approved(self) -> list[Json]:
+        """The calls that run now."""
+        ids = {answer["tool_call_id"] for answer in self.given if answer.get("approve")}
+        return [*(call for call in self.requested if call["tool_call_id"] in ids), *self.others]
+
+    async def results(self, agent: Agent) -> list[ToolResult]:
+        """In Letta's order: what the client did itself, what was denied, what ran."""
+        by_client = [returned_by_client(answer) for answer in self.given if answer.get("type") == "tool"]
+        reasons = {answer["tool_call_id"]: answer.get("reason") for answer in self.given if _is_denial(answer)}
+        calls = [call["tool_call_id"] for call in self.requested]
+        denials = [denied(call_id, reasons[call_id]) for call_id in calls if call_id in reasons]
+        return [*by_client, *denials, *[await run_tool(agent, call, is_approved=True) for call in self.approved]]
 
 
-def answer_to(pending: Json, answers: list[Json]) -> Answer:
-    if not answers:
+def answer_to(thread: Thread, request: Json, given: list[Json]) -> Answer:
+    """The answer to the request that waits in this thread."""
+    if not given:
         raise TurnFailed.unknown(NO_APPROVALS)
-    expected: str = pending["tool_call"]["tool_call_id"]
-    received: list[str] = [answer["tool_call_id"] for answer in answers]
-    if set(received) != {expected} and received[0] != pending["id"]:
-        raise TurnFailed.unknown(f"Invalid tool call IDs. Expected '{[expected]}', but received '{received}'.")
-    return Answer(pending, answers[0])
+    requested: list[Json] = request["tool_calls"]
+    expected = [call["tool_call_id"] for call in requested]
+    received = [answer["tool_call_id"] for answer in given]
+    if len(expected) == 1 and received[0] == request["id"]:
+        given = [{**given[0], "tool_call_id": expected[0]}]
+    elif set(received) != set(expected):
+        raise TurnFailed.unknown(f"Invalid tool call IDs. Expected '{expected}', but received '{received}'.")
+    return Answer(requested, calls_beside(thread, request), given, request["step_id"])
 
 
-def keep_alive_for(thread: Thread, answers: list[Json], at: datetime, run_id: str) -> StoredMessage:
+def calls_beside(thread: Thread, request: Json) -> list[Json]:
+    """The calls of the same step that needed no answer: they are stored just before the request, and wait with it."""
+    before = [entry for message in thread.messages[-2:-1] for entry in message.entries]
+    return [
+        call
+        for entry in before
+        if entry["message_type"] == "tool_call_message" and entry["step_id"] == request["step_id"]
+        for call in entry["tool_calls"]
+    ]
+
+
+def keep_alive_for(thread: Thread, given: list[Json], at: datetime, run_id: str) -> StoredMessage:
     """An answer given before is no error: the model is asked to go on, by a message nobody wrote."""
-    received = {answer["tool_call_id"] for answer in answers}
-    results = [message.entries[0]["tool_call_id"] for message in thread.messages[-10:] if message.role == "tool"]
-    if not any(received == {call_id} for call_id in results):
+    received = {answer["tool_call_id"] for answer in given}
+    returns: list[list[Json]] = [it.entries[0]["tool_returns"] for it in thread.messages[-10:] if it.role == "tool"]
+    if not any(received == {result["tool_call_id"] for result in results} for results in returns):
         raise TurnFailed.unknown(NOTHING_PENDING)
     return said_by("user", KEEP_ALIVE, at, run_id=run_id)
+
+
+def _noted(answer: Json) -> Json:
+    if answer.get("type") == "tool":
+        return returned_by_client(answer).fields
+    about = {"tool_call_id": answer["tool_call_id"], "approve": bool(answer.get("approve"))}
+    return {"type": "approval", **about, "reason": answer.get("reason")}
+
+
+def _is_denial(answer: Json) -> bool:
+    return answer.get("type") != "tool" and not answer.get("approve")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.fake.pages import Cursor
 from tests.fake.shapes import USER
 from tests.fake.state import Json
 
@@ -16,6 +17,7 @@ UUID4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 CONVERSATION = f"conv-{UUID4}"
 CONVERSATION_OR_DEFAULT = f"(default|conv-{UUID4}|agent-{UUID4})"
 EXAMPLE = "123e4567-e89b-42d3-8456-426614174000"
+ORDERS = ("asc", "desc")
 MESSAGE_TYPES = (
     "system_message",
     "user_message",
@@ -112,6 +114,18 @@ def integer(
         error = {"type": "less_than_equal", "loc": loc, "msg": message, "input": raw, "ctx": {"le": most}}
         raise Refused.invalid([error])
     return value
+
+
+def cursor(
+    query: Mapping[str, str], *, limit: int, order: str = "desc", least: int | None = None, most: int | None = None
+) -> Cursor:
+    """The part of a list that is asked for."""
+    return Cursor(
+        order=choice(query, "order", ORDERS, order),
+        limit=integer(query, "limit", limit, least=least, most=most),
+        after=query.get("after") or None,
+        before=query.get("before") or None,
+    )
 
 
 def choice(

@@ -5,6 +5,8 @@ Letta answers 200 to a stream whose model failed and tells it inside; without a 
 
 from dataclasses import dataclass, replace
 
+from tests.stack.acts import Act, Break, Cut, Garble, Refuse
+
 UNKNOWN_ERROR = "An unknown error occurred with the LLM streaming request."
 WAITING_FOR_APPROVAL = (
     "CONFLICT: Cannot send a new message: The agent is waiting for approval on a tool call. "
@@ -32,6 +34,25 @@ class TurnFailed(Exception):
     def midway(self) -> "TurnFailed":
         message = "An error occurred during agent execution."
         return replace(self, error_type="internal_error", message=message, is_midway=True)
+
+
+def failure_of(act: Act, *, by_tokens: bool) -> TurnFailed | None:
+    """What Letta makes of a model's act that is none of a reply's; in token mode it takes no JSON for nothing."""
+    match act:
+        case Refuse(status):
+            return model_refused(status)
+        case Garble() if not by_tokens:
+            return model_spoke_no_json()
+        case Cut():
+            return model_hung_up() if by_tokens else model_unreachable()
+        case Break():
+            return model_broke_off() if by_tokens else model_refused(500)
+        case _:
+            return None
+
+
+def not_stored() -> TurnFailed:
+    return TurnFailed.unknown("generator didn't stop after athrow()")
 
 
 def waiting_for_approval() -> TurnFailed:

@@ -49,6 +49,7 @@ class Gate:
     password: str | None = None
     seen: list[Seen] = field(default_factory=list[Seen])
     rules: list[Rule] = field(default_factory=list[Rule])
+    open: dict["Exchange", asyncio.Task[Any] | None] = field(default_factory=dict["Exchange", asyncio.Task[Any] | None])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,6 +60,7 @@ class Gate:
         self.seen.append(exchange.seen)
         self.watch.notify()
         exchange.faults = self._faults_for(exchange.seen)
+        self.open[exchange] = asyncio.current_task()
         try:
             await exchange.go_wrong(is_received=False)
             if self._is_allowed(exchange.seen):
@@ -68,7 +70,15 @@ class Gate:
         except AnswerOver:
             pass
         finally:
+            del self.open[exchange]
             exchange.end()
+
+    def break_all(self) -> None:
+        """Every connection on which something is asked breaks, and nobody works on an answer any more."""
+        for exchange, task in self.open.items():
+            exchange.close(by_reset=False)
+            if task:
+                task.cancel()
 
     def _faults_for(self, seen: Seen) -> tuple[Fault, ...]:
         rule = next((rule for rule in self.rules if rule.fits(seen)), None)
@@ -87,7 +97,7 @@ class AnswerOver(Exception):
     """A fault has dealt with the request for good."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Exchange:
     """One request and its answer, on the way through the gate."""
 
@@ -142,7 +152,7 @@ class Exchange:
                     await self._outlast()
                     raise AnswerOver
                 case Close(when, by_reset) if when == is_received:
-                    self._close(by_reset=by_reset)
+                    self.close(by_reset=by_reset)
                     raise AnswerOver
                 case _:
                     pass
@@ -180,7 +190,7 @@ class Exchange:
             return
         self.ending = piece
         if piece is Ending.CUT:
-            self._close(by_reset=False)
+            self.close(by_reset=False)
 
     async def _outlast(self) -> None:
         """Waits until the client has had enough."""
@@ -188,7 +198,7 @@ class Exchange:
             pass
         self.end()
 
-    def _close(self, *, by_reset: bool) -> None:
+    def close(self, *, by_reset: bool) -> None:
         # Uvicorn offers no way to drop a connection; its request cycle, whose method `send` is, holds the transport.
         transport: asyncio.Transport = getattr(self.client_send, "__self__").transport  # noqa: B009
         if by_reset:

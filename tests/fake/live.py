@@ -5,14 +5,18 @@ run a second listener hears pings only, for ever.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
 from tests.fake import frames
-from tests.fake.failures import TurnFailed
+from tests.fake.failures import TurnFailed, not_stored
 from tests.fake.holds import Holds, Watch
 from tests.fake.state import Json, Run, Store
-from tests.fake.turns import Cancelled, Turn
+from tests.fake.turns import Cancelled, NotStored, Turn
 
 
 @dataclass
@@ -22,7 +26,8 @@ class Stage:
     watch: Watch
     ping_seconds: float = 20
     bells: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
-    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    tasks: dict[asyncio.Task[None], Run] = field(default_factory=dict[asyncio.Task[None], Run])
+    redis_starts: int = 0
 
     def start(self, turn: Turn, *, with_ping: bool) -> None:
         turn.run.status = "running"
@@ -30,25 +35,32 @@ class Stage:
             self._add(turn.run, frames.ping(turn.run.id))
         # Not in the request's own task: the turn must outlive a client that goes away.
         task = asyncio.create_task(self._play(turn))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks[task] = turn.run
+        task.add_done_callback(self.tasks.pop)
 
     async def _play(self, turn: Turn) -> None:
         run = turn.run
         try:
             outcome = await turn.play()
         except Cancelled:
+            # Of a cancelled foreground run nobody frees the lock any more: the cancel has done so, or its time will.
             ending = [frames.CANCELLED, *([frames.DONE] if run.background else [])]
+        except NotStored as broken:
+            ending = self._ending_without_database(broken, turn)
         except TurnFailed as failure:
             ending = self._ending_of(failure, turn)
+            self.store.free(run.key)
         else:
             self.store.finish(run, "completed", outcome.stop_reason)
+            self.store.free(run.key)
             usage = frames.usage(outcome.words, outcome.steps, by_tokens=turn.by_tokens)
             ending = [frames.stop(outcome.stop_reason), frames.frame(usage), frames.DONE]
         for text in ending:
             self._add(run, text)
             if run.background and frames.is_last(text):
                 break
+        if run.background:
+            self.store.free(run.key)
         run.is_over = True
         self._ring(run)
 
@@ -68,6 +80,14 @@ class Stage:
         first = [frames.stop("error")] if turn.by_tokens else []
         return [*first, frames.stop(failure.stop_reason), error]
 
+    def _ending_without_database(self, broken: NotStored, turn: Turn) -> list[str]:
+        """The run is never heard of again; what the stream says last depends on whether it has said anything."""
+        failure = not_stored().midway() if turn.has_shown else not_stored()
+        error = frames.error(turn.run.id, failure.error_type, failure.message, failure.detail)
+        if turn.has_shown:
+            return [frames.stop(broken.about_to_say), error]
+        return [frames.stop("error"), error, frames.DONE]
+
     def show(self, run: Run, entry: Json) -> None:
         self._add(run, frames.frame(entry))
 
@@ -82,7 +102,8 @@ class Stage:
 
     async def listen(self, run: Run, *, after: int = 0, with_pings: bool = True) -> AsyncIterator[str]:
         """The stream of a run: what was sent already, then what comes."""
-        at, seq_id = after, None
+        at, seq_id = max(after, run.forgotten), None
+        starts = self.redis_starts
         while True:
             while at < len(run.frames):
                 at += 1
@@ -92,9 +113,12 @@ class Stage:
                 if run.background and frames.is_last(text):
                     return
             # Past the end of a background run there is no end to wait for: Letta waits all the same.
-            if run.is_over and not (run.background and at > len(run.frames)):
+            if run.is_over and not run.background:
                 return
-            if not await self._rings(run) and with_pings:
+            is_told = await self._rings(run)
+            if run.background and starts != self.redis_starts:
+                return
+            if not is_told and with_pings:
                 yield frames.ping(run.id, seq_id)
 
     async def pings_only(self, run: Run, *, with_pings: bool = True) -> AsyncIterator[str]:
@@ -103,6 +127,23 @@ class Stage:
             if with_pings:
                 yield frames.ping(run.id)
 
+    def die(self, runs: Sequence[Run]) -> None:
+        """The turns of these runs just stop: nothing more is stored or sent, and the runs stay as they are for ever."""
+        dying = {run.id for run in runs}
+        for task in [task for task, run in self.tasks.items() if run.id in dying]:
+            task.cancel()
+
+    def restart_redis(self) -> None:
+        """Redis forgets all it knew, and whoever listens to a background run hears no more, not even an end."""
+        self.store.locks.clear()
+        self.store.otids.clear()
+        for run in self.store.runs.values():
+            run.forgotten = len(run.frames) if run.background else 0
+        self.redis_starts += 1
+        for bell in self.bells.values():
+            bell.set()
+        self.bells.clear()
+
     async def _rings(self, run: Run) -> bool:
         bell = self.bells.setdefault(run.id, asyncio.Event())
         try:
@@ -110,3 +151,24 @@ class Stage:
         except TimeoutError:
             return False
         return True
+
+
+def streamed(source: AsyncIterator[str]) -> Response:
+    return _Stream(source, media_type="text/event-stream")
+
+
+class _Stream(StreamingResponse):
+    """Letta answers nothing, not even a status, before it has a first frame."""
+
+    async def stream_response(self, send: Send) -> None:
+        source = aiter(self.body_iterator)
+        first = await anext(source, None)
+
+        async def whole() -> AsyncIterator[Any]:
+            if first is not None:
+                yield first
+            async for frame in source:
+                yield frame
+
+        self.body_iterator = whole()
+        await super().stream_response(send)

@@ -14,8 +14,8 @@ from tests.fake.state import (
     new_id,
     otid_of,
     said_by,
-    step_message,
 )
+from tests.fake.steps import step_message
 
 LINES = ("Good morning.", "What is the weather like?", "Tell me about the moon.", "Do you remember my cat?")
 
@@ -36,7 +36,7 @@ def load_messages(store: Store, conversation: Conversation | Agent, count: int) 
             case 1:
                 arguments = json.dumps({"query": line})
                 call = {"name": "lookup", "arguments": arguments, "tool_call_id": call_id}
-                message = step_message(new_id("message"), at, f"I look it up. ({number})", "", call, **fields)
+                message = step_message(new_id("message"), at, f"I look it up. ({number})", "", [call], **fields)
             case 2:
                 message = _result(call_id, line, at, fields)
             case _:

@@ -1,9 +1,8 @@
-"""The routes that list, read, create and change."""
+"""The routes of conversations, messages and runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,12 +12,10 @@ from tests.fake import checks, pages
 from tests.fake.checks import Refused
 from tests.fake.pages import Cursor
 from tests.fake.sending import Sending, agent_id_of
-from tests.fake.shapes import agent_json, conversation_json, run_json
+from tests.fake.shapes import conversation_json, run_json
 from tests.fake.state import ACTIVE, Agent, Conversation, Json, Run, Store, Thread
 
-ORDERS = ("asc", "desc")
 CONVERSATION_ORDERS = ("created_at", "last_run_completion", "last_message_at")
-AGENT_ORDERS = ("created_at", "updated_at", "last_run_completion")
 RUN_STATUSES = ("created", "running", "completed", "failed", "cancelled")
 STOP_REASONS = (
     "end_turn",
@@ -46,9 +43,6 @@ class Reading:
         conversation = "/v1/conversations/{conversation_id}"
         return [
             Route("/v1/health/", self.health),
-            Route("/v1/agents/", self.list_agents),
-            Route("/v1/agents/", self.create_agent, methods=["POST"]),
-            Route("/v1/agents/{agent_id}", self.retrieve_agent),
             Route("/v1/conversations/", self.list_conversations),
             Route("/v1/conversations/", self.create_conversation, methods=["POST"]),
             Route(conversation, self.retrieve_conversation),
@@ -64,46 +58,9 @@ class Reading:
     async def health(self, _: Request) -> Response:
         return JSONResponse({"version": "0.16.8", "status": "ok"})
 
-    async def list_agents(self, request: Request) -> Response:
-        query = request.query_params
-        cursor = _cursor(request, limit=50)
-        order_by = checks.choice(query, "order_by", AGENT_ORDERS, "created_at")
-        name, text, tags = query.get("name"), query.get("query_text", "").lower(), set(query.getlist("tags"))
-        needs_all = query.get("match_all_tags") in {"true", "True", "1"}
-        found = [
-            agent
-            for agent in self.store.agents.values()
-            if (not name or agent.name == name)
-            and text in agent.name.lower()
-            and (not tags or (tags <= set(agent.tags) if needs_all else tags & set(agent.tags)))
-        ]
-        page = pages.page_of_agents(found, cursor, _agent_key(order_by), self.store.agents)
-        return JSONResponse([agent_json(agent, query.getlist("include")) for agent in page])
-
-    async def create_agent(self, request: Request) -> Response:
-        body = checks.json_body(await request.body())
-        model = body.get("model")
-        if not model:
-            raise Refused.detail(400, "INVALID_ARGUMENT: Must specify either model or llm_config in request")
-        if model not in self.store.models:
-            raise Refused.detail(404, f"NOT_FOUND: Handle {model} not found, must be one of []")
-        wanted: list[str] = body.get("tools") or []
-        tools = [self.store.toolbox[name] for name in wanted if name in self.store.toolbox]
-        fields: Json = {"model": model, "tags": body.get("tags") or [], "description": body.get("description")}
-        agent = self.store.add_agent(body.get("name") or "agent", tools=tools, **fields)
-        return JSONResponse(agent_json(agent, ["agent.tools", "agent.tags"]))
-
-    async def retrieve_agent(self, request: Request) -> Response:
-        agent_id = request.path_params["agent_id"]
-        checks.check_primitive_id("agent", agent_id)
-        agent = self.store.agents.get(agent_id)
-        if agent is None:
-            raise Refused.detail(404, f"Agent with ID {agent_id} not found")
-        return JSONResponse(agent_json(agent, request.query_params.getlist("include")))
-
     async def list_conversations(self, request: Request) -> Response:
         query = request.query_params
-        cursor = _cursor(request, limit=50)
+        cursor = checks.cursor(request.query_params, limit=50)
         order_by = checks.choice(query, "order_by", CONVERSATION_ORDERS, "created_at")
         after = self.store.conversations.get(cursor.after) if cursor.after else None
         if cursor.after and after is None and order_by != "last_run_completion":
@@ -157,7 +114,7 @@ class Reading:
     async def list_messages(self, request: Request) -> Response:
         conversation_id, query = request.path_params["conversation_id"], request.query_params
         checks.check_thread_id(conversation_id)
-        cursor = _cursor(request, limit=100)
+        cursor = checks.cursor(request.query_params, limit=100)
         types = checks.message_types(query.getlist("include_return_message_types"))
         checks.choice(query, "order_by", ("created_at",), "created_at")
         if agent_id := agent_id_of(conversation_id, query.get("agent_id")):
@@ -187,7 +144,7 @@ class Reading:
 
     async def list_runs(self, request: Request) -> Response:
         query = request.query_params
-        cursor = _cursor(request, limit=100, least=1, most=1000)
+        cursor = checks.cursor(request.query_params, limit=100, least=1, most=1000)
         statuses = query.getlist("statuses") or (list(ACTIVE) if query.get("active") == "true" else None)
         for status in statuses or ():
             if status not in RUN_STATUSES:
@@ -213,7 +170,7 @@ class Reading:
 
     async def list_run_messages(self, request: Request) -> Response:
         run = self._run(request)
-        cursor = _cursor(request, limit=100, order="asc")
+        cursor = checks.cursor(request.query_params, limit=100, order="asc")
         thread = Thread()
         for message in run.messages:
             thread.append(message)
@@ -241,22 +198,3 @@ class Reading:
             if run.completed_at:
                 ends[run.conversation_id] = max(run.completed_at, ends.get(run.conversation_id, run.completed_at))
         return lambda conversation: ends.get(conversation.id)
-
-
-Value = TypeVar("Value")
-
-
-def _agent_key(order_by: str) -> Callable[[Agent], datetime | None]:
-    return lambda agent: getattr(agent, order_by)
-
-
-def _cursor(
-    request: Request, *, limit: int, order: str = "desc", least: int | None = None, most: int | None = None
-) -> Cursor:
-    query = request.query_params
-    return Cursor(
-        order=checks.choice(query, "order", ORDERS, order),
-        limit=checks.integer(query, "limit", limit, least=least, most=most),
-        after=query.get("after") or None,
-        before=query.get("before") or None,
-    )

@@ -1,4 +1,4 @@
-"""The routes that start turns, listen to them and stop them."""
+"""The routes that start turns and listen to them."""
 
 import hashlib
 import uuid
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.fake import checks, frames
 from tests.fake.checks import Refused
 from tests.fake.failures import TurnFailed
-from tests.fake.live import Stage
+from tests.fake.live import Stage, streamed
 from tests.fake.state import Agent, Conversation, Json, Run, Store, Thread
 from tests.fake.turns import Turn
 
@@ -22,6 +22,7 @@ NO_REDIS = (
     "LETTA_REDIS_HOST: None, LETTA_REDIS_PORT: 6379"
 )
 NO_ACTIVE_RUNS = "INVALID_ARGUMENT: No active runs found for this conversation."
+CONFIG = ("use_assistant_message", "assistant_message_tool_name", "assistant_message_tool_kwarg")
 NOT_BACKGROUND = "INVALID_ARGUMENT: Run was not created in background mode, so it cannot be retrieved."
 
 
@@ -37,21 +38,24 @@ class Place:
     def key(self) -> str:
         return self.conversation.id if self.conversation else self.agent.id
 
+    @property
+    def is_parallel(self) -> bool:
+        """Whether several tools may be called in one step. A conversation without a model of its own has no say."""
+        settings = self.conversation.model_settings if self.conversation and self.conversation.model else None
+        return self.agent.parallel_tool_calls if settings is None else bool(settings.get("parallel_tool_calls", True))
+
 
 @dataclass(frozen=True)
 class Sending:
     store: Store
     stage: Stage
-    has_redis: bool
 
     def routes(self) -> list[Route]:
         conversation = "/v1/conversations/{conversation_id}"
         return [
             Route(f"{conversation}/messages", self.send_message, methods=["POST"]),
             Route(f"{conversation}/stream", self.resume_conversation, methods=["POST"]),
-            Route(f"{conversation}/cancel", self.cancel_conversation, methods=["POST"]),
             Route("/v1/runs/{run_id}/stream", self.resume_run, methods=["POST"]),
-            Route("/v1/agents/{agent_id}/messages/cancel", self.cancel_runs, methods=["POST"]),
         ]
 
     async def send_message(self, request: Request) -> Response:
@@ -67,17 +71,17 @@ class Sending:
         is_streaming, in_background = body.get("streaming", True), bool(body.get("background"))
         otids: list[str] = [message["otid"] for message in messages if message.get("otid")]
         token = hashlib.sha256("|".join(otids).encode()).hexdigest() if otids else str(uuid.uuid4())
-        locks = self.has_redis and (is_streaming or place.conversation is None)
+        locks = self.store.has_redis and (is_streaming or place.conversation is None)
         if locks:
             if in_background and is_streaming and token in self.store.otids:
-                return _stream(self._listen_again(self.store.runs[self.store.otids[token]], body))
+                return streamed(self._listen_again(self.store.runs[self.store.otids[token]], body))
             self._check_free(place)
         run = self._new_run(place, body, in_background=in_background and is_streaming, is_streaming=is_streaming)
         if locks:
             self.store.locks[place.key] = run.id
-        if self.has_redis and (is_streaming or place.conversation is None):
+        if self.store.has_redis and (is_streaming or place.conversation is None):
             self.store.otids |= dict.fromkeys((token, *otids), run.id)
-        if run.background and not self.has_redis:
+        if run.background and not self.store.has_redis:
             why = f"INTERNAL_SERVER_ERROR: {NO_REDIS}"
             self.store.finish(run, "failed", None, {"error": why})
             raise Refused.detail(503, why)
@@ -87,7 +91,7 @@ class Sending:
             return await self._whole(turn, is_kept_track_of=place.conversation is None)
         with_pings = body.get("include_pings", True) is not False
         self.stage.start(turn, with_ping=with_pings)
-        return _stream(self.stage.listen(run, with_pings=with_pings))
+        return streamed(self.stage.listen(run, with_pings=with_pings))
 
     async def resume_conversation(self, request: Request) -> Response:
         conversation_id = request.path_params["conversation_id"]
@@ -102,13 +106,13 @@ class Sending:
                 raise Refused.detail(404, f"No run found for otid={otid}. {why}")
             run = self.store.runs[self.store.otids[otid]]
         else:
-            active = self._active_runs(conversation_id, body.get("agent_id"))
+            active = self.active_runs(conversation_id, body.get("agent_id"))
             if not active:
                 raise Refused.detail(400, NO_ACTIVE_RUNS)
             run = active[0]
             if not run.background:
                 raise Refused.detail(400, NOT_BACKGROUND)
-        return _stream(self._listen_again(run, body))
+        return streamed(self._listen_again(run, body))
 
     async def resume_run(self, request: Request) -> Response:
         body = checks.json_body(await request.body(), required=False)
@@ -116,28 +120,7 @@ class Sending:
         if not run.background:
             raise Refused.detail(400, NOT_BACKGROUND)
         self._check_redis()
-        return _stream(self._listen_again(run, body))
-
-    async def cancel_conversation(self, request: Request) -> Response:
-        conversation_id, agent_id = request.path_params["conversation_id"], request.query_params.get("agent_id")
-        checks.check_thread_id(conversation_id)
-        if not agent_id_of(conversation_id, agent_id):
-            self.conversation(conversation_id)
-        active = self._active_runs(conversation_id, agent_id)
-        if not active:
-            raise Refused.detail(409, f"CONFLICT: No active runs to cancel for conversation {conversation_id}")
-        return self._cancelled([run.id for run in active])
-
-    async def cancel_runs(self, request: Request) -> Response:
-        agent_id = request.path_params["agent_id"]
-        checks.check_primitive_id("agent", agent_id)
-        body = checks.json_body(await request.body(), required=False)
-        run_ids: list[str] = body.get("run_ids") or []
-        if not run_ids:
-            run_ids = [run.id for run in self.store.runs.values() if run.agent_id == agent_id][-1:]
-        if not run_ids:
-            raise Refused.detail(409, f"CONFLICT: No active runs to cancel for agent {agent_id}")
-        return self._cancelled(run_ids)
+        return streamed(self._listen_again(run, body))
 
     def conversation(self, conversation_id: str) -> Conversation:
         found = self.store.conversations.get(conversation_id)
@@ -174,7 +157,7 @@ class Sending:
             raise Refused.detail(409, detail, run_id=holder)
 
     def _check_redis(self) -> None:
-        if not self.has_redis:
+        if not self.store.has_redis:
             raise Refused.detail(503, NO_REDIS)
 
     def _new_run(self, place: Place, body: Json, *, in_background: bool, is_streaming: bool) -> Run:
@@ -182,9 +165,9 @@ class Sending:
         conversation_id = place.conversation.id if place.conversation and is_streaming else None
         run_type = "send_conversation_message" if place.conversation else "send_message"
         types = body.get("include_return_message_types")
-        return self.store.add_run(
-            place.agent.id, conversation_id, background=in_background, run_type=run_type, include_types=types
-        )
+        config = {name: body[name] for name in CONFIG if body.get(name) is not None}
+        fields: Json = {"run_type": run_type, "include_types": types, "request_config": config}
+        return self.store.add_run(place.agent.id, conversation_id, background=in_background, **fields)
 
     def _turn(self, place: Place, run: Run, messages: list[Json], body: Json) -> Turn:
         max_steps = body.get("max_steps")
@@ -201,6 +184,7 @@ class Sending:
             max_steps=50 if max_steps is None else max_steps,
             types=run.include_types,
             client_tools=frozenset(tool["name"] for tool in client_tools),
+            is_parallel=place.is_parallel,
         )
 
     async def _whole(self, turn: Turn, *, is_kept_track_of: bool) -> Response:
@@ -213,8 +197,7 @@ class Sending:
             raise _refusal(failure) from None
         finally:
             if is_kept_track_of:
-                for key in [key for key, holder in self.store.locks.items() if holder == turn.run.id]:
-                    del self.store.locks[key]
+                self.store.free(turn.run.key)
         usage = frames.usage(outcome.words, outcome.steps, by_tokens=False)
         stop: Json = {"message_type": "stop_reason", "stop_reason": outcome.stop_reason}
         body: Json = {"messages": shown, "stop_reason": stop, "usage": usage, "logprobs": None, "turns": None}
@@ -226,7 +209,7 @@ class Sending:
             return self.stage.pings_only(run, with_pings=with_pings)
         return self.stage.listen(run, after=body.get("starting_after") or 0, with_pings=with_pings)
 
-    def _active_runs(self, conversation_id: str, agent_id: str | None) -> list[Run]:
+    def active_runs(self, conversation_id: str, agent_id: str | None) -> list[Run]:
         """Newest first. The default conversation means every active run of the agent, those elsewhere too."""
         agent_id = agent_id_of(conversation_id, agent_id)
         runs = [
@@ -236,27 +219,12 @@ class Sending:
         ]
         return runs[::-1]
 
-    def _cancelled(self, run_ids: list[str]) -> Response:
-        """Letta says `cancelled` of runs that had ended already, and leaves them as they were."""
-        said: dict[str, str] = {}
-        for run_id in run_ids:
-            run = self.store.runs.get(run_id)
-            said[run_id] = "cancelled" if run else "failed"
-            if run and run.stop_reason in {None, "requires_approval"}:
-                self.store.finish(run, "cancelled", "cancelled")
-                self.stage.watch.notify()
-        return JSONResponse(said)
-
 
 def agent_id_of(conversation_id: str, agent_id: str | None) -> str | None:
     """The agent whose own thread is meant, if one is."""
     return (
         conversation_id if conversation_id.startswith("agent-") else agent_id if conversation_id == "default" else None
     )
-
-
-def _stream(source: AsyncIterator[str]) -> Response:
-    return StreamingResponse(source, media_type="text/event-stream")
 
 
 def _refusal(failure: TurnFailed) -> Refused:

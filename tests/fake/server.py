@@ -11,6 +11,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from tests.fake.agents import Agents
+from tests.fake.cancelling import Cancelling
 from tests.fake.checks import Refused
 from tests.fake.faults import Fault
 from tests.fake.gate import Gate, Rule, Seen
@@ -31,11 +33,11 @@ class FakeLetta:
     def __init__(
         self, *, port: int = 0, password: str | None = None, redis: bool = True, ping_seconds: float = 20
     ) -> None:
-        self.store = Store()
+        self.store = Store(has_redis=redis)
         self.watch = Watch()
         self.holds = Holds(self.watch)
         self.stage = Stage(self.store, self.holds, self.watch, ping_seconds)
-        self.gate = Gate(_app(self.store, self.stage, redis=redis), self.holds, self.watch, password)
+        self.gate = Gate(_app(self.store, self.stage), self.holds, self.watch, password)
         self.port = port
 
     def __enter__(self) -> Self:
@@ -115,6 +117,41 @@ class FakeLetta:
         """Lets whoever waits under this name go on, and whoever comes later."""
         self._loop.call_soon_threadsafe(self.holds.release, name)
 
+    def kill(self) -> None:
+        """Kills it as SIGKILL would, and starts it again at once.
+
+        Every connection breaks, turns stop unstored, and their runs are `running` for ever; what Redis knew it knows.
+        """
+        self._do(self._kill)
+
+    def restart_redis(self, *, with_runs: bool = False) -> None:
+        """Otids, locks and the frames so far are forgotten; streams of background runs end without an end.
+
+        The runs go on; `with_runs`: a frame came while Redis was away, so the background ones are `running` for ever.
+        """
+        self._do(lambda: self._restart_redis(with_runs=with_runs))
+
+    def lose_database(self, *, for_steps: int = 1) -> None:
+        """The next steps can't be stored. What was shown was shown, `end_turn` included; the runs never end."""
+        self.store.refusals = for_steps
+
+    def _kill(self) -> None:
+        self.gate.break_all()
+        self.stage.die(self.runs)
+
+    def _restart_redis(self, *, with_runs: bool) -> None:
+        if with_runs:
+            self.stage.die([run for run in self.runs if run.background])
+        self.stage.restart_redis()
+
+    def _do(self, act: Callable[[], None]) -> None:
+        """Does it in the server's loop, and waits until it is done."""
+
+        async def done() -> None:
+            act()
+
+        asyncio.run_coroutine_threadsafe(done(), self._loop).result(STARTS_WITHIN)
+
     # Waiting for it, from a test's thread
 
     def wait_until(self, is_true: Callable[[], object], within: float = 5) -> None:
@@ -125,8 +162,9 @@ class FakeLetta:
         self.watch.wait_until(lambda: self.holds.waiting[name], within)
 
 
-def _app(store: Store, stage: Stage, *, redis: bool) -> Starlette:
-    sending = Sending(store, stage, redis)
+def _app(store: Store, stage: Stage) -> Starlette:
+    sending = Sending(store, stage)
+    parts = (sending, Cancelling(store, stage, sending), Agents(store), Reading(store, sending))
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
@@ -142,6 +180,6 @@ def _app(store: Store, stage: Stage, *, redis: bool) -> Starlette:
         return JSONResponse({"detail": "Method Not Allowed"}, status_code=405)
 
     return Starlette(
-        routes=[*sending.routes(), *Reading(store, sending).routes()],
+        routes=[route for part in parts for route in part.routes()],
         exception_handlers={Refused: refused, NegativeLimit: negative_limit, 404: not_found, 405: not_allowed},
     )

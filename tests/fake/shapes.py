@@ -5,6 +5,11 @@ from datetime import UTC, datetime
 from tests.fake.state import SYSTEM_PROMPT, Agent, Conversation, Json, Run, Tool
 
 USER = "user-00000000-0000-4000-8000-000000000000"
+REQUEST_CONFIG: Json = {
+    "use_assistant_message": True,
+    "assistant_message_tool_name": "send_message",
+    "assistant_message_tool_kwarg": "message",
+}
 RELATIONS = ("blocks", "tools", "tags", "sources", "identities", "secrets")
 
 
@@ -47,12 +52,7 @@ def run_json(run: Run, *, in_list: bool = False) -> Json:
         "base_template_id": None,
         "background": run.background,
         "metadata": {"run_type": run.run_type, **(run.error or {})},
-        "request_config": {
-            "use_assistant_message": True,
-            "assistant_message_tool_name": "send_message",
-            "assistant_message_tool_kwarg": "message",
-            "include_return_message_types": run.include_types,
-        },
+        "request_config": {**REQUEST_CONFIG, **run.request_config, "include_return_message_types": run.include_types},
         "stop_reason": run.stop_reason,
         "callback_url": None,
         "callback_sent_at": None,
@@ -64,7 +64,7 @@ def run_json(run: Run, *, in_list: bool = False) -> Json:
 
 
 def agent_json(agent: Agent, include: list[str]) -> Json:
-    """`include` fills what is an empty list otherwise."""
+    """Without `include` all is there; with it, all but what it names is an empty list."""
     provider, _, model = agent.model.partition("/")
     return {
         "created_by_id": USER,
@@ -73,11 +73,11 @@ def agent_json(agent: Agent, include: list[str]) -> Json:
         "updated_at": stamp(agent.updated_at),
         "id": agent.id,
         "name": agent.name,
-        "tool_rules": [],
+        "tool_rules": [_rule(tool) for tool in agent.tools.values() if tool.requires_approval],
         "message_ids": [message.id for message in agent.thread.messages],
         "system": SYSTEM_PROMPT,
         "agent_type": "letta_v1_agent",
-        "llm_config": _llm_config(model, provider),
+        "llm_config": _llm_config(model, provider, is_parallel=agent.parallel_tool_calls),
         "embedding_config": None,
         "model": agent.model,
         "embedding": None,
@@ -110,9 +110,9 @@ def agent_json(agent: Agent, include: list[str]) -> Json:
             "prompt_template": "",
         },
         "blocks": [],
-        "tools": [_tool_json(tool) for tool in agent.tools.values()] if "agent.tools" in include else [],
+        "tools": [_tool_json(tool) for tool in agent.tools.values()] if not include or "agent.tools" in include else [],
         "sources": [],
-        "tags": agent.tags if "agent.tags" in include else [],
+        "tags": agent.tags if not include or "agent.tags" in include else [],
         "tool_exec_environment_variables": [],
         "secrets": [],
         "project_id": None,
@@ -137,7 +137,7 @@ def agent_json(agent: Agent, include: list[str]) -> Json:
     }
 
 
-def _llm_config(model: str, provider: str) -> Json:
+def _llm_config(model: str, provider: str, *, is_parallel: bool) -> Json:
     return {
         "model": model,
         "display_name": None,
@@ -159,7 +159,7 @@ def _llm_config(model: str, provider: str) -> Json:
         "compatibility_type": None,
         "verbosity": None,
         "tier": None,
-        "parallel_tool_calls": False,
+        "parallel_tool_calls": is_parallel,
         "response_format": None,
         "strict": False,
         "return_logprobs": False,
@@ -175,5 +175,10 @@ def _tool_json(tool: Tool) -> Json:
         "tool_type": "custom",
         "name": tool.name,
         "tags": [],
-        "default_requires_approval": tool.requires_approval,
+        "default_requires_approval": None,
     }
+
+
+def _rule(tool: Tool) -> Json:
+    """Where it stands that calls of a tool wait for a person."""
+    return {"tool_name": tool.name, "type": "requires_approval", "prompt_template": None}

@@ -19,7 +19,10 @@ SYSTEM_PROMPT = "<base_instructions>\nYou are a helpful agent.\n</base_instructi
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool of the agent's. `answer` is its result, or a function of the arguments; what it raises is its error."""
+    """A tool of the agent's. `answer` is its result, or a function of the arguments; what it raises is its error.
+
+    An async one runs in the server's loop, and may wait there: `await letta.holds.wait("tool")`.
+    """
 
     name: str
     answer: str | Callable[[Json], object] = "done"
@@ -34,6 +37,8 @@ class StoredMessage:
     """What a reader is shown of it, in natural order."""
     text: str = ""
     """What the model reads of it."""
+    results: list[str] = field(default_factory=list[str])
+    """The same of a tool's message, which may have the results of several calls."""
     run_id: str | None = None
 
 
@@ -65,6 +70,8 @@ class Agent:
     tags: list[str] = field(default_factory=list[str])
     description: str | None = None
     model: str = MODEL_HANDLE
+    parallel_tool_calls: bool = False
+    """Whether the model may call several tools in one step; a conversation's `model_settings` can say so too."""
     thread: Thread = field(default_factory=Thread)
     last_run_completion: datetime | None = None
     last_stop_reason: str | None = None
@@ -93,6 +100,8 @@ class Run:
     created_at: datetime
     run_type: str = "send_conversation_message"
     include_types: list[str] | None = None
+    request_config: Json = field(default_factory=dict[str, Any])
+    """What the send said of itself; Letta keeps it, and does nothing with it."""
     status: str = "created"
     stop_reason: str | None = None
     completed_at: datetime | None = None
@@ -100,16 +109,23 @@ class Run:
     messages: list[StoredMessage] = field(default_factory=list[StoredMessage])
     frames: list[str] = field(default_factory=list[str])
     """The stream as it was sent; of a background run, as it is replayed."""
+    forgotten: int = 0
+    """How many of these frames went with Redis' memory."""
     is_over: bool = False
 
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
 
+    @property
+    def key(self) -> str:
+        """What it locks."""
+        return self.conversation_id or self.agent_id
+
 
 @dataclass
 class Store:
-    """All of it. `locks` says which run holds a conversation; `otids` finds the run a message went to."""
+    """All of it. `locks` says which run holds a conversation, `otids` which run a message went to: Redis has both."""
 
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     conversations: dict[str, Conversation] = field(default_factory=dict[str, Conversation])
@@ -117,6 +133,9 @@ class Store:
     messages: dict[str, StoredMessage] = field(default_factory=dict[str, StoredMessage])
     locks: dict[str, str] = field(default_factory=dict[str, str])
     otids: dict[str, str] = field(default_factory=dict[str, str])
+    has_redis: bool = True
+    refusals: int = 0
+    """How many steps from now on can't be stored."""
     models: set[str] = field(default_factory=lambda: {MODEL_HANDLE, "openai-proxy/scripted-other", "letta/letta-free"})
     toolbox: dict[str, Tool] = field(default_factory=dict[str, Tool])
     latest: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -154,15 +173,18 @@ class Store:
             run.messages.append(message)
 
     def finish(self, run: Run, status: str, stop_reason: str | None, error: Json | None = None) -> None:
-        """Ends a run and frees its conversation. A cancelled run stays cancelled."""
-        if run.status != "cancelled":
-            run.status, run.stop_reason, run.error = status, stop_reason, error
-            run.completed_at = self.now()
-            agent = self.agents.get(run.agent_id)
-            if agent:
-                agent.last_stop_reason, agent.last_run_completion = stop_reason, run.completed_at
-        for key in [key for key, holder in self.locks.items() if holder == run.id]:
-            del self.locks[key]
+        """Says how a run ended. A cancelled run stays cancelled."""
+        if run.status == "cancelled":
+            return
+        run.status, run.stop_reason, run.error = status, stop_reason, error
+        run.completed_at = self.now()
+        agent = self.agents.get(run.agent_id)
+        if agent:
+            agent.last_stop_reason, agent.last_run_completion = stop_reason, run.completed_at
+
+    def free(self, key: str) -> None:
+        """Ends a lock. Letta doesn't ask whose it is."""
+        self.locks.pop(key, None)
 
 
 def new_id(prefix: str) -> str:
@@ -207,30 +229,3 @@ def said_by(role: Literal["user", "system"], text: str, at: datetime, **fields: 
     message_id = new_id("message")
     fields = {"otid": str(uuid.uuid4()), **fields}
     return StoredMessage(message_id, role, [entry(f"{role}_message", message_id, at, **fields, content=text)], text)
-
-
-def step_message(
-    message_id: str,
-    at: datetime,
-    reasoning: str = "",
-    words: str = "",
-    call: Json | None = None,
-    needs_answer: bool = False,
-    **fields: Any,
-) -> StoredMessage:
-    """What an agent thought, said and called in one step: up to three entries with one id."""
-    entries: list[Json] = []
-
-    def add(message_type: str, otid: str | None = None, **own: Any) -> None:
-        otid = otid or otid_of(message_id, len(entries))
-        entries.append(entry(message_type, message_id, at, otid=otid, **fields, **own))
-
-    if reasoning:
-        add("reasoning_message", source="reasoner_model", reasoning=reasoning, signature=None)
-    if words:
-        add("assistant_message", content=words)
-    if call and needs_answer:
-        add("approval_request_message", message_id, tool_call=dict(call), tool_calls=[dict(call)])
-    elif call:
-        add("tool_call_message", tool_call=dict(call), tool_calls=[dict(call)])
-    return StoredMessage(message_id, "approval_request" if needs_answer else "assistant", entries, words)

@@ -37,7 +37,6 @@ MASKS = (
 )
 COUNTS = re.compile(r"_tokens$|_ns$")
 NUMBERED = ("seq_id",)
-PIECE_OF = ("id", "message_type")
 
 
 @dataclass
@@ -112,6 +111,13 @@ class Talk:
         body = {"name": name, "model": handle, "include_base_tools": False}
         return self.call("POST", "/v1/agents/", json=body, quietly=True).body["id"]
 
+    def agent_alike(self) -> str:
+        """An agent with the same tools, and a default conversation of its own; not noted."""
+        agent = self.call("GET", f"/v1/agents/{self.agent_id}", quietly=True).body
+        body = {"name": "alike", "model": agent["model"], "include_base_tools": False}
+        body |= {"tool_ids": [tool["id"] for tool in agent["tools"]], "tool_rules": agent["tool_rules"]}
+        return self.call("POST", "/v1/agents/", json=body, quietly=True).body["id"]
+
     def new_otid(self) -> str:
         return str(uuid.uuid4())
 
@@ -168,7 +174,7 @@ class Talk:
             pings += data["message_type"] == "ping"
             if data["message_type"] == "ping" and pings > 1:
                 continue
-            if "id" in data and [data[key] for key in PIECE_OF] == [last.get(key) for key in PIECE_OF]:
+            if "id" in data and _piece_of(data) == _piece_of(last):
                 _join(last, data)
             else:
                 joined.append(json.loads(json.dumps(frame)))
@@ -241,6 +247,12 @@ def _frames(text: str) -> list[Json]:
         if data:
             frames.append({"event": event, "data": {"message_type": data} if data == "[DONE]" else json.loads(data)})
     return frames
+
+
+def _piece_of(data: Json) -> list[Any]:
+    """What two pieces of one entry have in common."""
+    call: Json = data.get("tool_call") or {}
+    return [data.get("id"), data.get("message_type"), call.get("tool_call_id")]
 
 
 def _join(whole: Json, piece: Json) -> None:

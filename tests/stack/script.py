@@ -7,6 +7,7 @@ user message; what is left of it is the text.
     #tool NAME {json}   call a tool; once its result is there, answer "tool said: <result>".
                         Several: one after the other, each after the result of the one before
     #two NAME {json}    two calls of NAME in one turn
+    #and NAME {json}    a call in the same turn as the call before it
     #loop NAME {json}   call NAME at every step, for ever
     #badargs NAME       a tool call whose arguments are broken JSON
     #say WORDS#         with a tool call: words spoken before it
@@ -50,7 +51,7 @@ WORDS = r"\s+(?P<words>[^#]*)#"
 SECONDS = r"\s+(?P<number>\d+(?:\.\d+)?)"
 COUNT = r"\s+(?P<number>\d+)"
 GRAMMAR: Mapping[str, str] = {
-    **dict.fromkeys(("tool", "two", "loop", "badargs"), NAMED_TOOL),
+    **dict.fromkeys(("tool", "two", "and", "loop", "badargs"), NAMED_TOOL),
     **dict.fromkeys(("say", "reason"), WORDS),
     **dict.fromkeys(("slow", "drip"), SECONDS),
     **dict.fromkeys(("long", "cut", "errchunk", "http", "once"), COUNT),
@@ -127,6 +128,9 @@ def _read_directive(script: Script, text: str, at: int) -> int:
         call = Call(arguments["tool"], given)
         if name == "loop":
             script.loop = call
+        elif name == "and":
+            *before, last = script.calls or [()]
+            script.calls = [*before, (*last, call)]
         else:
             script.calls.append((call, call) if name == "two" else (call,))
     elif "number" in arguments:

@@ -296,3 +296,34 @@ def test_without_redis_nothing_is_locked_and_nothing_runs_in_the_background() ->
     assert (second.status_code, [answer.status_code for answer in refused]) == (200, [503, 503])
     assert refused[0].json()["detail"].startswith("INTERNAL_SERVER_ERROR: Background streaming requires Redis")
     assert refused[1].json()["detail"].startswith("Background streaming requires Redis")
+
+
+def test_a_foreground_run_asked_for_by_its_otid_is_not_even_answered_before_a_ping(
+    http: httpx.Client, conversation: Conversation
+) -> None:
+    """Letta's: not a status line comes before the first frame."""
+    path = f"/v1/conversations/{conversation.id}"
+    http.post(f"{path}/messages", json={"messages": [{"role": "user", "content": "hello", "otid": "one"}]})
+
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(f"{path}/stream", json={"otid": "one"}, timeout=0.1)
+
+
+def test_a_tool_takes_as_long_as_the_test_wants(http: httpx.Client, letta: FakeLetta) -> None:
+    """Letta's: a tool that runs isn't stopped by a cancel, and what it returned is stored."""
+
+    async def answer(_: object) -> str:
+        await letta.holds.wait("tool")
+        return "done"
+
+    agent = letta.add_agent(tools=[Tool("work", answer)])
+    conversation = letta.add_conversation(agent)
+    path = f"/v1/conversations/{conversation.id}/messages"
+    with http.stream("POST", path, json={"input": "#tool work", "stream_tokens": True}) as stream:
+        letta.wait_until_held("tool")
+        http.post(f"/v1/agents/{agent.id}/messages/cancel", json={"run_ids": [letta.runs[0].id]})
+        letta.release("tool")
+        text = "".join(stream.iter_text())
+
+    assert text.endswith('"stop_reason": "cancelled"}\n\n')
+    assert [it.role for it in letta.runs[0].messages] == ["user", "assistant", "tool"]

@@ -25,6 +25,7 @@ def said(*words: str) -> tuple[Say, ...]:
         ('#tool lookup {"a": {"b": 1}} please', (Call("lookup", '{"a": {"b": 1}}'), Finish("tool_calls"))),
         ("#say One moment.# #tool lookup", (*said("One ", "moment."), Call("lookup", "{}"), Finish("tool_calls"))),
         ("#two lookup {}", (Call("lookup", "{}"), Call("lookup", "{}"), Finish("tool_calls"))),
+        ("#tool lookup {} #and other", (Call("lookup", "{}"), Call("other", "{}"), Finish("tool_calls"))),
         ("#badargs lookup", (Call("lookup", '{"broken": '), Finish("tool_calls"))),
         ("#http 503", (Refuse(503),)),
         ("#slow 1 #http 429", (Wait(1), Refuse(429))),
