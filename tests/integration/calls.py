@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
@@ -18,11 +19,19 @@ class Progress:
 
     numbers: list[float] = field(default_factory=list[float])
     lines: list[str] = field(default_factory=list[str])
+    _told: anyio.Event = field(default_factory=anyio.Event)
+
+    async def until(self, beginning: str) -> None:
+        """Wait until a line that begins so was told."""
+        while not any(line.startswith(beginning) for line in self.lines):
+            await self._told.wait()
 
     async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
         assert total is None
         self.numbers.append(progress)
         self.lines.append(message or "")
+        self._told.set()
+        self._told = anyio.Event()
 
 
 def text_of_result(result: CallToolResult) -> str:
