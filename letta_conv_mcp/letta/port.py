@@ -43,6 +43,7 @@ class Run:
     stop_reason: str | None
     error_type: str | None
     background: bool
+    created_at: str | None = None
 
     @property
     def is_active(self) -> bool:

@@ -207,6 +207,7 @@ def _run_from_json(run: Json) -> Run:
         stop_reason=text_or_none(run.get("stop_reason")),
         error_type=text_or_none(error.get("error_type")),
         background=run.get("background") is True,
+        created_at=text_or_none(run.get("created_at")),
     )
 
 

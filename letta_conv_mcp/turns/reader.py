@@ -14,7 +14,6 @@ from letta_conv_mcp.errors import ConversationNotFound, LettaFailure, NotAllowed
 from letta_conv_mcp.letta.events import Frame, frame_from_json
 from letta_conv_mcp.letta.port import Letta, Run
 from letta_conv_mcp.turns.draft import draft_from_frames
-from letta_conv_mcp.turns.recover import standing_of
 from letta_conv_mcp.turns.reply import status_of
 from letta_conv_mcp.turns.turn import Turn
 from letta_conv_mcp.views import Approval
@@ -134,16 +133,14 @@ async def settle(turn: Turn, letta: Letta) -> None:
         return
     status, approvals = status_of(turn.draft), None
     with suppress(LettaFailure):
-        if status == "failed" and turn.is_ours and not turn.draft.text and not turn.draft.calls:
-            # Letta refuses a message while an approval is pending, with an error that doesn't say so.
-            if pending := await letta.pending_approvals(turn.conversation_id):
-                turn.give_back("refused", approvals=pending)
+        if status == "failed" and not turn.draft.text and not turn.draft.calls:
+            if refused_for := await _refused_for(turn, letta):
+                turn.give_back("refused", approvals=refused_for)
                 return
-        elif status == "awaiting_approval" and turn.is_ours:
-            # Token streams announce every parallel call, also those that Letta then forgets.
-            approvals = await letta.pending_approvals(turn.conversation_id) or None
         elif status == "awaiting_approval":
-            approvals = await _still_pending(turn, letta)
+            pending = await letta.pending_approvals(turn.conversation_id)
+            # Token streams announce every parallel call, also those that Letta then forgets.
+            approvals = [approval for approval in pending if approval.tool_call_id in turn.draft.pending]
             turn.draft.is_decided = not approvals
     turn.settle(status_of(turn.draft), approvals=approvals)
 
@@ -162,10 +159,14 @@ async def _fill_in(turn: Turn, letta: Letta) -> None:
         await _read_stored(turn, letta, run)
 
 
-async def _still_pending(turn: Turn, letta: Letta) -> list[Approval]:
-    """What a run asked for and nobody has answered since; Letta alone knows."""
-    standing = await standing_of(letta, turn.conversation_id)
-    return [approval for approval in standing.approvals if approval.tool_call_id in turn.draft.pending]
+async def _refused_for(turn: Turn, letta: Letta) -> list[Approval]:
+    """What is pending, where a run may have failed for it: Letta's error doesn't say so."""
+    if not turn.is_ours:
+        # What is pending now has nothing to do with an older run.
+        latest = await letta.runs(turn.conversation_id)
+        if not latest or latest[0].id != turn.draft.run_id:
+            return []
+    return await letta.pending_approvals(turn.conversation_id)
 
 
 async def _learn_message(turn: Turn, letta: Letta, run: Run) -> None:

@@ -93,7 +93,7 @@ class _Delivery:
             return
         # An answer that was given already would make the agent think anew, so it is held against Letta every time.
         standing = await standing_of(self._letta, conversation_id)
-        if standing.running_run_id is not None:
+        if standing.running_run_id is not None and not standing.approvals:
             raise ConversationBusy(conversation_id, standing.running_run_id)
         self._outgoing = decisions_from_verdict(verdict, standing.approvals, conversation_id)
         self._otid = otid_of_decisions(conversation_id, standing.approvals, self._outgoing)

@@ -1,5 +1,7 @@
 """Tools that wait for a person, decided through `answer_approval`, on the fake and on a real Letta, in both eras."""
 
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -10,7 +12,8 @@ from mcp import Client
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from tests.conftest import Place
-from tests.integration.calls import Progress, call, failure, new_conversation, text_of_result
+from tests.fake import FakeLetta, Tool
+from tests.integration.calls import Progress, call, failure, held, new_conversation, text_of_result
 
 pytestmark = pytest.mark.anyio
 
@@ -181,3 +184,41 @@ async def test_calls_made_at_once_are_answered_at_once(place: Place, era: str) -
     assert f"'{other}' is also waiting and left out" in half
     assert reply["status"] == "completed"
     assert "deleted everything here" in reply["text"]
+
+
+async def test_a_message_that_was_refused_shows_what_is_pending_to_whoever_finds_its_run(
+    place: Place, era: str
+) -> None:
+    """LETTA: the refused message leaves a failed run on top, which says nothing of the cause."""
+    settings = Settings(base_url=place.base_url)
+    async with Client(build_server(settings), mode=era) as one, Client(build_server(settings), mode=era) as other:
+        conversation_id = await new_conversation(one, place.agent_id)
+        asked = await call(one, "send_message", conversation_id=conversation_id, message=ASK)
+        await call(one, "send_message", conversation_id=conversation_id, message="hello?")
+        found = [await call(client, "wait_for_reply", conversation_id=conversation_id) for client in (one, other)]
+
+    assert [reply["status"] for reply in found] == ["awaiting_approval"] * 2
+    assert [reply["approvals"] for reply in found] == [asked["approvals"]] * 2
+
+
+async def test_a_run_that_never_ends_hides_no_approval_that_came_after_it(fake: FakeLetta, era: str) -> None:
+    """LETTA: a run whose server was killed is `running` for ever; the conversation is free after 300 seconds."""
+    talk = fake.add_conversation(fake.add_agent("Ada", tools=[Tool("erase", "erased", requires_approval=True)]))
+    server = partial(build_server, Settings(base_url=fake.base_url))
+    async with Client(server(), mode=era) as one, Client(server(), mode=era) as other:
+        await call(one, "send_message", conversation_id=talk.id, message="#hold key first", wait_seconds=0)
+        await held(fake, "key")
+        fake.kill()
+        fake.store.locks.clear()
+        # A request's date has whole seconds, and the run must be older by more than that.
+        fake.runs[0].created_at -= timedelta(seconds=2)
+        asked = await call(other, "send_message", conversation_id=talk.id, message="#tool erase {}")
+        found = await call(one, "wait_for_reply", conversation_id=talk.id, run_id=asked["run_id"])
+        seen = await call(one, "retrieve_conversation", conversation_id=talk.id)
+        reply = await call(other, "answer_approval", conversation_id=talk.id, approve=ids_in(seen))
+
+    assert asked["status"] == found["status"] == "awaiting_approval"
+    assert asked["approvals"] == found["approvals"] == seen["approvals"]
+    assert seen["running_run_id"] == fake.runs[0].id
+    assert reply["status"] == "completed"
+    assert "erased" in reply["text"]
