@@ -74,7 +74,9 @@ async def _is_active(turn: Turn, letta: Letta) -> bool:
         return True
     turn.journal.note("silent", run_id=turn.draft.run_id)
     try:
-        return (await letta.run(turn.draft.run_id, turn.conversation_id)).is_active
+        run = await letta.run(turn.draft.run_id, turn.conversation_id)
+        # A cancelled run is filed as ended at once; its present step goes on, and is stored, until the stream ends.
+        return run.is_active or run.status == "cancelled"
     except RunNotFound:
         return False
     except LettaFailure:

@@ -28,6 +28,8 @@ LONGEST_RETRY_AFTER = 60.0
 """A longer pause that Letta asks for is passed on to the caller."""
 UNCLEAR_SECONDS = 120.0
 """How long the fate of a message is looked into. A busy Letta was seen to take 38 s to begin."""
+KNOCK_SECONDS = 10.0
+"""How often a message is tried that a run keeps out which doesn't end: after a crash its lock goes, and it stays."""
 BUSY_SECONDS = 60.0
 """How long another client's run is waited for when nobody waits with us."""
 
@@ -136,12 +138,13 @@ class _Delivery:
         if self._busy_since is None:
             self._busy_since = anyio.current_time()
             self._turn.journal.note("held", by_run_id=run_id)
+        knock_at = anyio.current_time() + KNOCK_SECONDS
         while True:
             await anyio.sleep(next(self._busy_pauses))
             if not self._turn.is_attended and anyio.current_time() - self._busy_since > BUSY_SECONDS:
                 self._turn.give_back("blocked")
                 return
-            if run_id is None or not await self._goes_on(run_id):
+            if run_id is None or anyio.current_time() >= knock_at or not await self._goes_on(run_id):
                 return
 
     async def _goes_on(self, run_id: str) -> bool:

@@ -314,3 +314,22 @@ async def test_turns_in_an_agents_own_thread_queue_too(no_redis: FakeLetta, plai
         "#hold key first",
         "second",
     ]
+
+
+async def test_a_message_gets_in_once_the_lock_of_a_dead_run_is_gone(
+    fake: FakeLetta, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LETTA: a run whose server was killed is `running` for ever, and its lock lasts 300 seconds."""
+    monkeypatch.setattr("letta_conv_mcp.turns.sender.KNOCK_SECONDS", 0.2)
+    settings = Settings(base_url=fake.base_url)
+    async with Client(build_server(settings)) as one, Client(build_server(settings)) as other:
+        await call(one, "send_message", conversation_id=talk.id, message="#hold key first", wait_seconds=0)
+        await held(fake, "key")
+        fake.kill()
+        await call(other, "send_message", conversation_id=talk.id, message="second", wait_seconds=0)
+        await anyio.to_thread.run_sync(fake.wait_until, lambda: posts(fake) > 2)
+        fake.store.locks.clear()
+        reply = await call(other, "wait_for_reply", conversation_id=talk.id)
+
+    assert (reply["status"], reply["text"]) == ("completed", "echo: second")
+    assert fake.runs[0].is_active
