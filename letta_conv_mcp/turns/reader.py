@@ -75,13 +75,13 @@ async def _is_active(turn: Turn, letta: Letta) -> bool:
     turn.journal.note("silent", run_id=turn.draft.run_id)
     try:
         run = await letta.run(turn.draft.run_id, turn.conversation_id)
-        # A cancelled run is filed as ended at once; its present step goes on, and is stored, until the stream ends.
-        return run.is_active or run.status == "cancelled"
     except RunNotFound:
         return False
     except LettaFailure:
         # It pings, and can't be asked now: silence has its own limit.
         return True
+    # A cancelled run is filed as ended at once; its present step goes on, and is stored, until the stream ends.
+    return run.is_active or run.status == "cancelled"
 
 
 async def pick_up(turn: Turn, letta: Letta, run_id: str) -> None:
