@@ -5,7 +5,9 @@ by side.
 """
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskGroup
@@ -23,7 +25,10 @@ KEPT_TURNS = 200
 KEPT_CHARS = 4_000_000
 """Settled turns are remembered up to this number and size; after that Letta is asked."""
 STOP_SECONDS = 30.0
-"""How long a run is waited for that is to be stopped and has not shown its id."""
+"""How long a caller waits for a run that is to be stopped to show its id."""
+
+PARTING_SECONDS = 0.5
+"""How long a run that is to be stopped keeps the server from ending."""
 
 
 class Hub:
@@ -70,6 +75,8 @@ class Hub:
 
     def withdraw(self, turn: Turn) -> bool:
         """Give a message back that was not sent yet. False where it is too late for that."""
+        # Letta may yet refuse what is on its way to it.
+        turn.is_given_up = True
         if turn.is_settled or turn.is_sent:
             return False
         turn.give_back("blocked" if turn.stage == "held" else "withdrawn")
@@ -94,7 +101,7 @@ class Hub:
         turns = [turn for turn in self._turns_of(conversation_id) if turn.is_ours and turn.may_go_on]
         sent = [turn for turn in turns if turn.is_sent and run_id in (None, turn.draft.run_id)]
         for turn in sent:
-            if await self._stop(turn):
+            if await self._stop(turn, within=STOP_SECONDS):
                 return turn
         if turns and run_id is None and self.withdraw(turns[0]):
             return turns[0]
@@ -103,10 +110,10 @@ class Hub:
             raise NothingToCancel(conversation_id, run_id)
         raise NotOurRun(conversation_id, run.id)
 
-    async def _stop(self, turn: Turn) -> bool:
-        """Whether there was a run to be stopped, and it was."""
+    async def _stop(self, turn: Turn, *, within: float) -> bool:
+        """Whether there was a run to be stopped that showed its id in this time, and it was."""
         seen = 0
-        with anyio.move_on_after(STOP_SECONDS):
+        with anyio.move_on_after(within):
             while turn.draft.run_id is None and not turn.over.is_set():
                 seen = await turn.news(seen)
         if turn.draft.run_id is None:
@@ -123,9 +130,15 @@ class Hub:
 
     async def _stop_quietly(self, turn: Turn) -> None:
         try:
-            await self._stop(turn)
+            # As long as it takes: a turn whose run is never found ends by itself.
+            await self._stop(turn, within=math.inf)
         except LettaFailure as failure:
             turn.journal.note("not cancelled", level=logging.WARNING, problem=type(failure).__name__)
+        except anyio.get_cancelled_exc_class():
+            # Hosts take their calls back and quit: the person's wish still counts, within the second that we have.
+            with anyio.move_on_after(PARTING_SECONDS, shield=True), suppress(LettaFailure):
+                await self._stop(turn, within=PARTING_SECONDS)
+            raise
 
     def _open_turn(self, conversation_id: str) -> Turn | None:
         """The newest turn that goes on, or that somebody still has to be told of."""

@@ -151,7 +151,10 @@ async def _fill_in(turn: Turn, letta: Letta) -> None:
     """What a stream left out that broke off near its end, that was replayed in part, or that never ended."""
     draft = turn.draft
     has_no_reason = draft.stop_reason in ("error", "llm_api_error") and draft.error_type is None
-    if draft.run_id is None or (draft.is_confirmed and not draft.has_gap and not has_no_reason):
+    # A step that is not streamed is finished and stored when its run is stopped, and never shown.
+    was_silenced = draft.stop_reason == "cancelled" and not turn.tokens
+    is_whole = draft.is_confirmed and not draft.has_gap and not has_no_reason and not was_silenced
+    if draft.run_id is None or is_whole:
         return
     run = await letta.run(draft.run_id, turn.conversation_id)
     if has_no_reason:

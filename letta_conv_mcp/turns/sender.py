@@ -115,6 +115,9 @@ class _Delivery:
             case ApprovalPending():
                 approvals = await self._letta.pending_approvals(self._turn.conversation_id)
                 self._turn.give_back("refused", approvals=approvals)
+            case ConversationBusy() if self._turn.is_given_up:
+                self._turn.move("held", holder=failure.run_id)
+                self._turn.give_back("blocked")
             case ConversationBusy():
                 await self._wait_for(failure.run_id)
             case RateLimited() | LettaUnavailable() if self._may_knock_again():
@@ -123,7 +126,8 @@ class _Delivery:
                 raise failure
 
     def _may_knock_again(self) -> bool:
-        return self._refusals < len(REFUSED_PAUSES) and self._retry_after <= LONGEST_RETRY_AFTER
+        is_patient = self._refusals < len(REFUSED_PAUSES) and self._retry_after <= LONGEST_RETRY_AFTER
+        return is_patient and not self._turn.is_given_up
 
     async def _pause_after_refusal(self, failure: LettaFailure) -> None:
         pause = self._retry_after or REFUSED_PAUSES[self._refusals]

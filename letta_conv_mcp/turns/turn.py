@@ -40,6 +40,7 @@ class Turn:
         last_news: the event loop's time, in seconds, when the last frame that says something came.
         over: set when there will be no more news from here, settled or not.
         kept_chars: how much there is to remember of it, once it is settled.
+        is_given_up: whether its call was taken back: should Letta refuse the message, it isn't tried again.
     """
 
     def __init__(self, conversation_id: str, input: Input | None = None, *, tokens: bool = False) -> None:  # noqa: A002
@@ -55,6 +56,7 @@ class Turn:
         self.last_news = anyio.current_time()
         self.over = anyio.Event()
         self.kept_chars = 0
+        self.is_given_up = False
         self._status: Status = "running"
         self._failure: LettaFailure | None = None
         self._is_settled = self._is_told = False
