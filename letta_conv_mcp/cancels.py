@@ -1,7 +1,7 @@
 """Why a host cancelled a call, read where its frames come in: the SDK cancels the handler and keeps the reason.
 
 A handler that is cancelled can't tell the person's Stop from the host's time-out, nor from the end of the
-connection. The notification can: both official SDKs say in its reason when it was a time-out.
+connection. The notification can: the official SDKs say in its reason when it was a time-out.
 """
 
 import json
@@ -12,7 +12,9 @@ from typing import cast
 
 METHOD = "notifications/cancelled"
 KEPT = 1_000
-_TIME_OUT = re.compile(r"time[ds]?[ -]?out", re.IGNORECASE)
+REASON_CHARS = 1_000
+# Go says "context deadline exceeded", all others some form of time-out.
+_TIME_OUT = re.compile(r"tim(e|ed|es|ing)[ _-]?out|deadline", re.IGNORECASE)
 
 
 class Cancels:
@@ -23,7 +25,8 @@ class Cancels:
 
     def read(self, line: str) -> None:
         """Note a frame if it is a cancellation. Whether it is a valid one is the SDK's business."""
-        if METHOD not in line:
+        # Not the whole method: Swift writes the slash in it as `\/`.
+        if "cancelled" not in line:
             return
         try:
             frame: object = json.loads(line)
@@ -35,11 +38,14 @@ class Cancels:
         params = told.get("params")
         if told.get("method") == METHOD and isinstance(params, Mapping):
             about = cast("Mapping[str, object]", params)
-            self.note(str(about.get("requestId")), str(about.get("reason") or ""))
+            request_id, reason = about.get("requestId"), about.get("reason")
+            if isinstance(request_id, str | int):
+                self.note(str(request_id), reason if isinstance(reason, str) else "")
 
     def note(self, request_id: str, reason: str) -> None:
         """A host cancels a request. Hosts do so for requests that are over, too."""
-        self._reasons[request_id] = reason
+        # The first reason counts: a call that has run out of time is often aborted as well, to clean up.
+        self._reasons.setdefault(request_id, reason[:REASON_CHARS])
         while len(self._reasons) > KEPT:
             self._reasons.popitem(last=False)
 

@@ -1,4 +1,4 @@
-"""The MCP project's own test programs, fetched from npm once and kept, and the Node that runs them.
+"""The MCP project's own test programs and SDKs, fetched from npm once and kept, and the Node that runs them.
 
 The Node comes with basedpyright's wheels, by hash like the rest of our lock. The system's would be a trap: where it is
 too old, npm quietly picks old releases. `package-lock.json` names no registry; `.npmrc` keeps it so when it is renewed.
@@ -49,6 +49,11 @@ def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return _node(str(program), *arguments, timeout=RUN_SECONDS)
 
 
+def node() -> Path:
+    """The program that runs the others."""
+    return _wheel() / "bin/node"
+
+
 def _require_registry() -> None:
     # Asked first, because `npm ci` without a network may take a minute to give up.
     try:
@@ -76,9 +81,8 @@ def _npm(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
 
 
 def _node(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
-    command = [str(_wheel() / "bin/node"), *arguments]
     return subprocess.run(
-        command,
+        [str(node()), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

@@ -17,18 +17,22 @@ from tests.fake.faults import (
     Close,
     Cut,
     Delay,
+    Drip,
     Ending,
     Fault,
     Garbage,
     Hang,
     InPieces,
+    Late,
     LoseBlankLine,
+    Stall,
+    StallUntil,
     StayOpen,
     Twice,
     WaitFor,
     Without,
 )
-from tests.fake.gate import Seen
+from tests.fake.seen import Seen
 from tests.fake.server import FakeLetta
 from tests.fake.state import Agent, Conversation, Run, StoredMessage, Tool
 
@@ -39,15 +43,19 @@ __all__ = [
     "Conversation",
     "Cut",
     "Delay",
+    "Drip",
     "Ending",
     "FakeLetta",
     "Fault",
     "Garbage",
     "Hang",
     "InPieces",
+    "Late",
     "LoseBlankLine",
     "Run",
     "Seen",
+    "Stall",
+    "StallUntil",
     "StayOpen",
     "StoredMessage",
     "Tool",

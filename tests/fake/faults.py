@@ -13,10 +13,21 @@ class Ending(Enum):
     """How an answer ends before its time."""
 
     CUT = "the connection is closed"
+    DROP = "the same, and by TLS without the goodbye that tells an end from a break"
+    RESET = "the connection breaks, and what is under way may be lost"
+    OVER = "the answer ends as if that were all"
     STAY = "nothing more is sent, and the connection stays open"
 
 
-Piece: TypeAlias = bytes | Ending
+@dataclass(frozen=True)
+class Pause:
+    """Nothing is sent for some seconds, or until the test releases a name."""
+
+    seconds: float = 0
+    name: str | None = None
+
+
+Piece: TypeAlias = bytes | Ending | Pause
 
 
 @dataclass(frozen=True)
@@ -31,12 +42,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class Answer(Fault):
-    """Something else is answered, and Letta never sees the request."""
+    """Something else is answered, and Letta never sees the request; `is_received`: it does, and its answer is lost."""
 
     status: int
     body: Any = None
     """JSON, or bytes as they are."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    is_received: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,16 +83,58 @@ class Close(Fault):
 
 
 @dataclass(frozen=True)
+class Late(Fault):
+    """The connection closes at once, and Letta gets the request some seconds later all the same."""
+
+    seconds: float
+    by_reset: bool = False
+
+
+@dataclass(frozen=True)
 class Cut(Fault):
-    """The connection closes after some frames, and some bytes of the next."""
+    """The answer ends after some frames, and some bytes of the next."""
 
     after_frames: int
     into_bytes: int = 0
+    ending: Ending = Ending.CUT
 
     def edit(self, number: int, frame: bytes) -> Iterable[Piece]:
         if number < self.after_frames:
             return (frame,)
-        return (frame[: self.into_bytes], Ending.CUT)
+        return (frame[: self.into_bytes], self.ending)
+
+
+@dataclass(frozen=True)
+class Stall(Fault):
+    """After some frames nothing comes for some seconds, pings neither; then it goes on."""
+
+    seconds: float
+    after_frames: int = 1
+
+    def edit(self, number: int, frame: bytes) -> Iterable[Piece]:
+        return (Pause(self.seconds), frame) if number == self.after_frames else (frame,)
+
+
+@dataclass(frozen=True)
+class StallUntil(Fault):
+    """The same, until the test releases a name."""
+
+    name: str
+    after_frames: int = 1
+
+    def edit(self, number: int, frame: bytes) -> Iterable[Piece]:
+        return (Pause(name=self.name), frame) if number == self.after_frames else (frame,)
+
+
+@dataclass(frozen=True)
+class Drip(Fault):
+    """Some seconds go by before every frame, or every piece of one where `InPieces` comes first."""
+
+    seconds: float
+
+    def edit(self, number: int, frame: bytes) -> Iterable[Piece]:
+        del number
+        return (Pause(self.seconds), frame)
 
 
 @dataclass(frozen=True)

@@ -5,40 +5,13 @@ import json
 import socket
 import struct
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Any, Literal
-from urllib.parse import parse_qs
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.fake.faults import Answer, Close, Delay, Ending, Fault, Hang, Piece, WaitFor
+from tests.fake.faults import Answer, Close, Delay, Ending, Fault, Hang, Late, Pause, Piece, WaitFor
 from tests.fake.holds import Holds, Watch
-
-
-@dataclass
-class Seen:
-    """A request as it came in, and what became of it."""
-
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: Any
-    """Parsed, if it is JSON."""
-    state: Literal["open", "answered", "abandoned"] = "open"
-    """Abandoned: the client went away before the answer was over."""
-    status: int | None = None
-
-
-@dataclass
-class Rule:
-    method: str
-    path: str
-    faults: tuple[Fault, ...]
-    times: int | None
-
-    def fits(self, seen: Seen) -> bool:
-        return self.times != 0 and self.method in {"*", seen.method} and fnmatchcase(seen.path, self.path)
+from tests.fake.seen import Rule, Seen, seen_from_scope
 
 
 @dataclass
@@ -50,13 +23,14 @@ class Gate:
     seen: list[Seen] = field(default_factory=list[Seen])
     rules: list[Rule] = field(default_factory=list[Rule])
     open: dict["Exchange", asyncio.Task[Any] | None] = field(default_factory=dict["Exchange", asyncio.Task[Any] | None])
+    """What somebody behind the gate is busy with, even if its client has gone."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         raw = await _body(receive)
-        exchange = Exchange(_seen(scope, raw), raw, receive, send, self.holds, self.watch)
+        exchange = Exchange(seen_from_scope(scope, raw), raw, receive, send, self.holds, self.watch)
         self.seen.append(exchange.seen)
         self.watch.notify()
         exchange.faults = self._faults_for(exchange.seen)
@@ -69,6 +43,8 @@ class Gate:
                 await exchange.answer(Answer(401, {"detail": "Unauthorized"}))
         except AnswerOver:
             pass
+        except Gone:
+            exchange.close(Ending.CUT)
         finally:
             del self.open[exchange]
             exchange.end()
@@ -76,7 +52,7 @@ class Gate:
     def break_all(self) -> None:
         """Every connection on which something is asked breaks, and nobody works on an answer any more."""
         for exchange, task in self.open.items():
-            exchange.close(by_reset=False)
+            exchange.close(Ending.CUT)
             if task:
                 task.cancel()
 
@@ -84,6 +60,8 @@ class Gate:
         rule = next((rule for rule in self.rules if rule.fits(seen)), None)
         if rule and rule.times is not None:
             rule.times -= 1
+            if rule.times == 0:
+                self.rules.remove(rule)
         return rule.faults if rule else ()
 
     def _is_allowed(self, seen: Seen) -> bool:
@@ -97,6 +75,10 @@ class AnswerOver(Exception):
     """A fault has dealt with the request for good."""
 
 
+class Gone(Exception):
+    """Raised by what is behind the gate: it can't go on, and the connection closes."""
+
+
 @dataclass(eq=False)
 class Exchange:
     """One request and its answer, on the way through the gate."""
@@ -108,14 +90,17 @@ class Exchange:
     holds: Holds
     watch: Watch
     faults: tuple[Fault, ...] = ()
-    frames: int = 0
     is_read: bool = False
+    has_left: bool = False
+    """The client was sent away by a fault, and what is behind the gate shall not know."""
     ending: Ending | None = None
 
     async def receive(self) -> Message:
         if not self.is_read:
             self.is_read = True
             return {"type": "http.request", "body": self.raw, "more_body": False}
+        if self.has_left:
+            await asyncio.Event().wait()
         message = await self.client_receive()
         self.end()
         return message
@@ -123,25 +108,25 @@ class Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.seen.status = message["status"]
+        if self.has_left:
+            return
+        if message["type"] == "http.response.start":
             await self.go_wrong(is_received=True)
             await self.client_send(message)
             return
         for piece in self._edited(message.get("body", b"")):
             await self._send_piece(piece)
-        if message.get("more_body") or self.ending is Ending.CUT:
+        if message.get("more_body") or self.ending not in (None, Ending.STAY):
             return
         if self.ending is Ending.STAY:
             await self._outlast()
-        await self.client_send({"type": "http.response.body", "body": b"", "more_body": False})
-        if self.seen.state == "open":
-            self.seen.state = "answered"
-        self.watch.notify()
+        await self._finish()
 
     async def go_wrong(self, *, is_received: bool) -> None:
         """Plays the faults of this moment: before Letta sees the request, or before its answer goes out."""
         for fault in self.faults:
             match fault:
-                case Answer() if not is_received:
+                case Answer() if fault.is_received == is_received:
                     await self.answer(fault)
                     raise AnswerOver
                 case Delay(seconds, when) if when == is_received:
@@ -152,8 +137,12 @@ class Exchange:
                     await self._outlast()
                     raise AnswerOver
                 case Close(when, by_reset) if when == is_received:
-                    self.close(by_reset=by_reset)
+                    self.close(Ending.RESET if by_reset else Ending.CUT)
                     raise AnswerOver
+                case Late(seconds, by_reset) if not is_received:
+                    self.close(Ending.RESET if by_reset else Ending.CUT)
+                    self.has_left = True
+                    await asyncio.sleep(seconds)
                 case _:
                     pass
 
@@ -177,20 +166,36 @@ class Exchange:
             pieces = [
                 edited
                 for piece in pieces
-                for edited in (fault.edit(self.frames, piece) if isinstance(piece, bytes) else (piece,))
+                for edited in (fault.edit(len(self.seen.frames), piece) if isinstance(piece, bytes) else (piece,))
             ]
-        self.frames += bool(frame)
+        if frame:
+            self.seen.frames.append(len(frame))
         return pieces
 
     async def _send_piece(self, piece: Piece) -> None:
         if self.ending is not None:
             return
-        if isinstance(piece, bytes):
-            await self.client_send({"type": "http.response.body", "body": piece, "more_body": True})
-            return
-        self.ending = piece
-        if piece is Ending.CUT:
-            self.close(by_reset=False)
+        match piece:
+            case bytes():
+                await self.client_send({"type": "http.response.body", "body": piece, "more_body": True})
+            case Pause(seconds, name):
+                await asyncio.sleep(seconds)
+                if name is not None:
+                    await self.holds.wait(name)
+            case Ending.STAY:
+                self.ending = piece
+            case Ending.OVER:
+                self.ending = piece
+                await self._finish()
+            case _:
+                self.ending = piece
+                self.close(piece)
+
+    async def _finish(self) -> None:
+        await self.client_send({"type": "http.response.body", "body": b"", "more_body": False})
+        if self.seen.state == "open":
+            self.seen.state = "answered"
+        self.watch.notify()
 
     async def _outlast(self) -> None:
         """Waits until the client has had enough."""
@@ -198,24 +203,17 @@ class Exchange:
             pass
         self.end()
 
-    def close(self, *, by_reset: bool) -> None:
+    def close(self, ending: Ending) -> None:
+        """Closes the connection: politely, abruptly or with a reset."""
         # Uvicorn offers no way to drop a connection; its request cycle, whose method `send` is, holds the transport.
         transport: asyncio.Transport = getattr(self.client_send, "__self__").transport  # noqa: B009
-        if by_reset:
+        if ending is Ending.CUT:
+            transport.close()
+            return
+        if ending is Ending.RESET:
             connection: socket.socket = transport.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()
-        else:
-            transport.close()
-
-
-def _seen(scope: Scope, raw: bytes) -> Seen:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    try:
-        body = json.loads(raw) if raw else None
-    except ValueError:
-        body = raw.decode(errors="replace")
-    return Seen(scope["method"], scope["path"], parse_qs(scope["query_string"].decode()), headers, body)
+        transport.abort()
 
 
 async def _body(receive: Receive) -> bytes:
