@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check snapshots picture bench lock clean
+.PHONY: install demo test check snapshots picture bench soak lock clean
 
 install: $(VENV)/installed
 
@@ -47,6 +47,13 @@ bench: install
 	$(BIN)/python -m bench.send
 	$(BIN)/python -m bench.first_progress
 	$(BIN)/python -m bench.history
+	$(BIN)/python -m bench.load
+	$(BIN)/python -m bench.recovery
+
+# Random faults before a real Letta for as long as MINUTES says, with a printed seed.
+MINUTES ?= 30
+soak: install
+	$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 # Without these options the lock would record a registry host and the command line.
 lock: install
