@@ -1,6 +1,6 @@
 """Waiting for a turn on a host's behalf: for how long, what the host sees meanwhile, and what its leaving means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 from mcp.server.mcpserver import Context
@@ -26,16 +26,20 @@ class Wait:
         ctx: the call.
         until: the event loop's time, in seconds, when it ends.
         detail: how much the reply shows.
+        spoken: the turns that the call began.
     """
 
     ctx: Context[App]
     until: float
     detail: Detail
+    spoken: list[Turn] = field(default_factory=list[Turn])
 
     def start(self, conversation_id: str, input: Input) -> Turn:  # noqa: A002
         """Begin a turn, with pieces of words where the host asked for progress."""
         is_watched = (self.ctx.request_context.meta or {}).get("progress_token") is not None
-        return app_of(self.ctx).hub.start(conversation_id, input, tokens=is_watched)
+        turn = app_of(self.ctx).hub.start(conversation_id, input, tokens=is_watched)
+        self.spoken.append(turn)
+        return turn
 
     async def reply_of(self, turn: Turn) -> Reply | InputRequiredResult:
         """What a turn has said when it is over or the time has run out; or a question for the person."""
@@ -79,11 +83,22 @@ class Wait:
                         await turn.over.wait()
                     group.cancel_scope.cancel()
         except anyio.get_cancelled_exc_class():
-            _leave(app, turn, app.cancels.take(self.ctx.request_id))
+            if (reason := app.cancels.take(self.ctx.request_id)) is not None and turn.is_ours:
+                self._leave(turn, reason)
             raise
         if turn.stage == "held":
             # Nobody would be there when it is sent at last.
             app.hub.withdraw(turn)
+
+    def _leave(self, turn: Turn, reason: str) -> None:
+        """The host cancelled the call; had its connection ended, the turn would just go on."""
+        app = app_of(self.ctx)
+        wants_stop = {"stop": True, "leave": False, "auto": not is_time_out(reason)}[app.settings.on_cancel]
+        turn.journal.note("call cancelled", stops=wants_stop)
+        # What was not sent never is: its caller won't know of it.
+        is_taken_back = turn in self.spoken and app.hub.withdraw(turn)
+        if not is_taken_back and wants_stop and not turn.is_attended:
+            app.hub.stop_soon(turn)
 
 
 def wait_of(ctx: Context[App], wait_seconds: float | None, detail: Detail) -> Wait:
@@ -96,16 +111,3 @@ async def answered(ctx: Context[App], wait: Wait) -> Reply | InputRequiredResult
     """The rest of a call that was answered with a question; None in its first round. It never sends anew."""
     answer = answer_of_round(ctx)
     return await wait.decided(*answer) if answer else None
-
-
-def _leave(app: App, turn: Turn, reason: str | None) -> None:
-    """A call was cancelled. Without a reason the connection ended, and the turn goes on."""
-    if reason is None or not turn.is_ours or turn.is_attended:
-        return
-    wants_stop = {"stop": True, "leave": False, "auto": not is_time_out(reason)}[app.settings.on_cancel]
-    turn.journal.note("call cancelled", stops=wants_stop)
-    if wants_stop:
-        app.hub.stop_soon(turn)
-    else:
-        # What was not sent never is: its caller won't know of it.
-        app.hub.withdraw(turn)

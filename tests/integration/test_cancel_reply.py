@@ -46,7 +46,8 @@ async def test_a_run_is_stopped_and_its_words_so_far_are_told(client: Client, pl
     after = await call(client, "send_message", conversation_id=conversation_id, message="next")
 
     assert (reply["status"], reply["stop_reason"]) == ("cancelled", "cancelled")
-    assert "echo: one two three four five".startswith(reply["text"].strip())
+    # LETTA: a step that isn't streamed is finished and stored all the same.
+    assert "echo: one two three four five six seven eight nine ten".startswith(reply["text"].strip())
     assert reply["next_step"].startswith("The run was cancelled.")
     assert await said_of(place, reply["run_id"]) == "cancelled: cancelled"
     assert (after["status"], after["text"]) == ("completed", "echo: next")
