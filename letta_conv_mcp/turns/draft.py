@@ -22,6 +22,8 @@ from letta_conv_mcp.letta.events import (
     ToolReturned,
 )
 
+GOOD_ENDS = ("end_turn", "tool_rule", "requires_approval")
+
 
 @dataclass(slots=True)
 class Call:
@@ -141,6 +143,9 @@ class Draft:
                 call = self.calls.setdefault(event.tool_call_id, Call(event.name))
                 call.status, call.result = event.status, event.text
             case Stopped():
+                if self.stop_reason is None and event.reason in GOOD_ENDS:
+                    # The run's own error comes after its stop reason; one before a good end was the stream's.
+                    self.error_type = None
                 self.stop_reason = event.reason
             case Failed():
                 self.error_type = event.error_type

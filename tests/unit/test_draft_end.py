@@ -35,6 +35,20 @@ def test_a_stop_reason_alone_is_not_yet_the_end(events: list[Event], is_confirme
 
 
 @pytest.mark.parametrize(
+    ("events", "error_type"),
+    [
+        ([Failed("internal_error"), Stopped("end_turn"), USAGE], None),
+        ([Failed("internal_error"), Stopped("requires_approval"), USAGE], None),
+        ([Stopped("end_turn"), Failed("internal_error")], "internal_error"),
+        ([Failed("llm_error"), Stopped("llm_api_error")], "llm_error"),
+    ],
+)
+def test_an_error_before_a_good_end_is_not_the_runs(events: list[Event], error_type: str | None) -> None:
+    """LETTA: the error of a run follows its stop reason."""
+    assert draft_of(*events).error_type == error_type
+
+
+@pytest.mark.parametrize(
     ("draft", "is_confirmed"),
     [
         (Draft(is_recorded=True, stop_reason="end_turn"), True),
