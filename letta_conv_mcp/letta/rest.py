@@ -21,6 +21,7 @@ from letta_conv_mcp.letta.records import (
     tool_names,
 )
 from letta_conv_mcp.letta.rest_connection import Call, RestConnection
+from letta_conv_mcp.letta.rest_failures import not_letta
 from letta_conv_mcp.letta.rest_runs import RestRuns, given, path_of
 from letta_conv_mcp.views import Agent, Approval, Conversation
 
@@ -92,7 +93,11 @@ class RestLetta(RestRuns):
 
     async def pending_approvals(self, conversation_id: str) -> list[Approval]:
         conversation = await self._conversation_json(conversation_id)
-        in_context = cast("list[str]", conversation.get("in_context_message_ids") or [])
+        ids = conversation.get("in_context_message_ids")
+        if not isinstance(ids, list):
+            # Nothing said is not the same as nothing pending.
+            raise not_letta(self._about(conversation_id))
+        in_context = cast("list[str]", ids)
         if not in_context:
             return []
         parts = await self._connection.ask(

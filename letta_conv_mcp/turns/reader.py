@@ -142,8 +142,9 @@ async def settle(turn: Turn, letta: Letta) -> None:
         elif status == "awaiting_approval":
             pending = await letta.pending_approvals(turn.conversation_id)
             # Token streams announce every parallel call, also those that Letta then forgets.
-            approvals = [approval for approval in pending if approval.tool_call_id in turn.draft.pending]
-            turn.draft.is_decided = not approvals
+            approvals = [approval for approval in pending if approval.tool_call_id in turn.draft.pending] or None
+            # A run of ours has asked only now; of another one somebody may have decided since.
+            turn.draft.is_decided = approvals is None and not turn.is_ours
     turn.settle(status_of(turn.draft), approvals=approvals)
 
 

@@ -12,7 +12,7 @@ from mcp import Client
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from tests.conftest import Place
-from tests.fake import FakeLetta, Tool
+from tests.fake import Answer, FakeLetta, Tool
 from tests.integration.calls import Progress, call, failure, held, new_conversation, text_of_result
 
 pytestmark = pytest.mark.anyio
@@ -222,3 +222,16 @@ async def test_a_run_that_never_ends_hides_no_approval_that_came_after_it(fake: 
     assert seen["running_run_id"] == fake.runs[0].id
     assert reply["status"] == "completed"
     assert "erased" in reply["text"]
+
+
+async def test_a_conversation_that_says_nothing_of_its_context_leaves_what_was_asked_pending(
+    fake: FakeLetta, era: str
+) -> None:
+    """Ours: nothing said is not the same as nothing pending, and never a decision."""
+    talk = fake.add_conversation(fake.add_agent("Ada", tools=[Tool("erase", requires_approval=True)]))
+    fake.fail("GET", "/v1/conversations/*", Answer(200, {"welcome": True}), times=None)
+    async with Client(build_server(Settings(base_url=fake.base_url)), mode=era) as client:
+        asked = await call(client, "send_message", conversation_id=talk.id, message="#tool erase {}")
+
+    assert asked["status"] == "awaiting_approval"
+    assert [approval["tool"] for approval in asked["approvals"]] == ["erase"]
