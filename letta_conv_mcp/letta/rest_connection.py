@@ -122,7 +122,8 @@ def _new_client(address: str, api_key: SecretStr | None) -> "AsyncLetta":
         # A redirected POST becomes a GET: a list of conversations would be taken for the one that was to be created.
         follow_redirects=False,
         # letta-client stops at a hundred connections. Each live turn holds one, and the next read would wait for it.
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+        # Letta closes one that was idle for five seconds, perhaps just as a message goes out on it.
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=3),
     )
     if api_key is not None:
         key = api_key.get_secret_value()

@@ -47,7 +47,9 @@ class Letta:
     """`async with Letta(base_url) as letta`: the real one, for those who want to know what is so."""
 
     def __init__(self, base_url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=60)
+        # A connection for each request: Letta closes one that is kept open after five seconds, perhaps as it is used.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=60, limits=limits)
 
     async def __aenter__(self) -> "Letta":
         await self._http.__aenter__()
