@@ -70,6 +70,8 @@ class GatedServer:
             ws="none",
             lifespan="off",
             log_level="critical",
+            # Uvicorn's five seconds are httpx's too, so that a connection may be closed just as it is used.
+            timeout_keep_alive=60,
             ssl_certfile=self._certificate and self._certificate.certificate,
             ssl_keyfile=self._certificate and self._certificate.key,
         )
