@@ -25,7 +25,7 @@ from tests.faults.truth import Letta
 from tests.faults.verdict import WHOLE, Ending, Expected, Said, Verdict, judge, report_of, said_from_reply
 from tests.proxy import FaultProxy
 from tests.stack import Running
-from tests.stack.seed import TOOLS, make_agent
+from tests.stack.seed import PONDER, TOOLS, make_agent
 
 SIDE_BY_SIDE = 4
 WAIT_SECONDS = 45
@@ -168,7 +168,7 @@ async def open_matrix(
 
 def make_matrix_agent(stack: Running) -> str:
     """An agent with the tools that the shapes call; its id."""
-    agent_id = make_agent(stack, f"matrix {uuid4().hex[:8]}", tools=TOOLS)
+    agent_id = make_agent(stack, f"matrix {uuid4().hex[:8]}", tools=(*TOOLS, PONDER))
     with httpx.Client(base_url=stack.base_url, timeout=60, trust_env=False) as http:
         [tool] = http.get("/v1/tools/", params={"name": TOOL}).raise_for_status().json()
         http.patch(f"/v1/agents/{agent_id}/tools/attach/{tool['id']}").raise_for_status()

@@ -40,7 +40,9 @@ TOOL = "archival_memory_search"
 TOOL_CALL = f'#say Wait.# #tool {TOOL} {{"query": "MARK"}}'
 TOOL_TOKENS = Shape("tool call, tokens", TOOL_CALL, "tool said", is_watched=True, tool=TOOL)
 TOOL_STEPS = Shape("tool call, steps", TOOL_CALL, "tool said", is_watched=False, tool=TOOL)
-SANDBOXED = Shape("tool in a sandbox", '#tool lookup {"query": "MARK"}', "found MARK", is_watched=True, tool="lookup")
+SANDBOXED = Shape(
+    "tool in a sandbox", '#tool ponder {"query": "MARK"}', "pondered MARK", is_watched=True, tool="ponder"
+)
 APPROVAL_CALL = '#say May I?# #tool delete_everything {"where": "MARK"}'
 APPROVAL_TOKENS = Shape("approval, tokens", APPROVAL_CALL, "", True, "awaiting_approval", "delete_everything")
 APPROVAL_STEPS = Shape("approval, steps", APPROVAL_CALL, "", False, "awaiting_approval", "delete_everything")

@@ -1,6 +1,6 @@
 """Agents and conversations for tests, made over plain HTTP: the client library is one of the things under test.
 
-`TOOLS` run inside Letta, which takes three to five seconds a call.
+`TOOLS` run inside Letta, which takes one to five seconds a call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,6 +64,22 @@ FAIL = Tool(
 ''',
 )
 TOOLS = (LOOKUP, DELETE_EVERYTHING, FAIL)
+PONDER = Tool(
+    "ponder",
+    '''def ponder(query: str = "") -> str:
+    """Thinks something over, for longer than Letta keeps silent.
+
+    Args:
+        query (str): What to think over.
+
+    Returns:
+        str: What came of it.
+    """
+    import time
+    time.sleep(3)
+    return f"pondered {query}"
+''',
+)
 
 
 def make_agent(
