@@ -30,6 +30,7 @@ ANSWER_SECONDS = 45.0
 """For all tries together: hosts give up at 60 s."""
 SILENCE_SECONDS = 60.0
 """Between two chunks of a stream. Letta pings every 20 s."""
+CLOSE_SECONDS = 2.0
 
 Call: TypeAlias = Callable[["AsyncLetta"], Awaitable[Any]]
 """Makes one request through a `with_raw_response` method of the client it is given."""
@@ -75,7 +76,7 @@ class RestConnection:
         Args:
             call: the request.
             question: what is asked.
-            must_begin: a stream that ends before its first frame is no answer.
+            must_begin: a stream whose first frame doesn't name its run is no answer. Letta's always does.
         """
         client = (await self._connected()).with_options(max_retries=0, timeout=_stream_timeout())
         from letta_client import AsyncStream
@@ -84,19 +85,21 @@ class RestConnection:
         with letta_failures(asked):
             response = await call(client)
             if "text/event-stream" not in response.headers.get("content-type", ""):
+                with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                    await response.http_response.aclose()
                 raise not_letta(asked)
             stream = cast("AsyncStream[object]", await response.parse(to=AsyncStream[object]))
         try:
             frames = _frames(stream)
             if must_begin:
                 first = await anext(frames, None)
-                if first is None:
+                if first is None or first.run_id is None:
                     raise no_answer(asked, "broke off its answer", maybe_done=True)
                 frames = _with_first(first, frames)
             yield frames
         finally:
             # The reader may be cancelled: unshielded, the connection would stay open.
-            with anyio.move_on_after(2, shield=True):
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
                 await stream.close()
 
     async def aclose(self) -> None:

@@ -55,12 +55,13 @@ class NoBackground(errors.LettaFailure):
 @contextmanager
 def letta_failures(question: Question) -> Generator[None]:
     """Turn what letta-client raises into a `LettaFailure`; everything else goes through."""
-    # letta-client takes half a second to import, so it is imported where it is first needed.
+    # letta-client takes half a second to import, and httpx with it, so they are imported where they are first needed.
+    import httpx
     import letta_client
 
     try:
         yield
-    except (letta_client.LettaError, ValueError) as error:
+    except (letta_client.LettaError, httpx.HTTPError, ValueError) as error:
         failure = failure_from(error, question)
         # `from None`: the client's text holds the server's, which must not reach a log or a model.
         raise failure from None
@@ -70,9 +71,11 @@ def failure_from(error: Exception, question: Question) -> errors.LettaFailure:
     """The failure that an exception of letta-client means.
 
     Args:
-        error: a `letta_client.LettaError`, or a ValueError: of a body that isn't JSON, or of an unusable id.
+        error: a `letta_client.LettaError`; an httpx.HTTPError, which letta-client lets through when the body of an
+            error breaks off; or a ValueError: of a body that isn't JSON, or of an unusable id.
         question: what was asked.
     """
+    import httpx
     import letta_client
 
     match error:
@@ -85,7 +88,7 @@ def failure_from(error: Exception, question: Question) -> errors.LettaFailure:
             return no_answer(question, "did not answer in time", maybe_done=connected)
         case letta_client.APIConnectionError() if _before_sending(error):
             return no_answer(question, "can't be reached", maybe_done=False)
-        case letta_client.LettaError():
+        case letta_client.LettaError() | httpx.HTTPError():
             return no_answer(question, "dropped the connection", maybe_done=True)
         case _:
             # letta-client refuses to build a path from an id such as "..".

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, cast
 
 from letta_conv_mcp import errors
-from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none
+from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none, tool_calls
 from letta_conv_mcp.letta.events import Frame
 from letta_conv_mcp.letta.port import Frames, Outgoing, Run
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
@@ -79,8 +79,12 @@ class RestRuns:
     async def find_run(self, conversation_id: str, outgoing: Outgoing, otid: str) -> Run | None:
         runs = await self.runs(conversation_id, limit=LOOKED_THROUGH)
         for run in runs:
-            if any(_is_stored(message, outgoing, otid) for message in await self.run_messages(run)):
-                return run
+            # Newest first: models number their calls anew, so an answer older than the question is another one's.
+            for message in reversed(await self.run_messages(run)):
+                if _is_stored(message, outgoing, otid):
+                    return run
+                if _asks_for(message, outgoing):
+                    return None
         active = next((run for run in runs if run.is_active), None)
         if active is None:
             return None
@@ -122,15 +126,22 @@ class RestRuns:
     async def runs(self, conversation_id: str, *, active: bool = False, limit: int = 1) -> list[Run]:
         path_id, agent_id = path_of(conversation_id)
         if agent_id is None:
-            arguments = given(conversation_id=path_id, active=active or None, limit=limit, order="desc")
-        else:
-            # Letta finds nothing by conversation_id="default", so the agent's runs are looked through.
-            arguments = given(agent_id=agent_id, active=active or None, limit=100, order="desc")
+            return await self._runs(conversation_id, given(conversation_id=path_id, active=active or None, limit=limit))
+        # Letta finds nothing by conversation_id="default", so the agent's runs are looked through: the latest, then as
+        # many as it gives.
+        runs: list[Run] = []
+        for size in (100, 1000):
+            listed = await self._runs(conversation_id, given(agent_id=agent_id, active=active or None, limit=size))
+            runs = [run for run in listed if _is_of(run, path_id, agent_id)][:limit]
+            if runs or len(listed) < size:
+                break
+        return runs
+
+    async def _runs(self, conversation_id: str, arguments: Json) -> list[Run]:
         answer = await self._connection.ask(
-            lambda client: client.runs.with_raw_response.list(**arguments), self._about(conversation_id)
+            lambda client: client.runs.with_raw_response.list(**arguments, order="desc"), self._about(conversation_id)
         )
-        runs = [_run_from_json(run) for run in objects(answer)]
-        return [run for run in runs if _is_of(run, path_id, agent_id)][:limit]
+        return [_run_from_json(run) for run in objects(answer)]
 
     async def run(self, run_id: str, conversation_id: str) -> Run:
         missing = errors.RunNotFound(conversation_id, run_id)
@@ -215,6 +226,14 @@ def _message_json(outgoing: Outgoing) -> dict[str, Any]:
     if isinstance(outgoing, str):
         return {"role": "user", "content": outgoing}
     return {"type": "approval", "approvals": [{"type": "approval", **asdict(decision)} for decision in outgoing]}
+
+
+def _asks_for(message: Json, outgoing: Outgoing) -> bool:
+    """Whether a stored message is the question that decisions answer."""
+    if isinstance(outgoing, str) or message.get("message_type") != "approval_request_message":
+        return False
+    asked = {call.get("tool_call_id") for call in tool_calls(message)}
+    return not asked.isdisjoint(decision.tool_call_id for decision in outgoing)
 
 
 def _is_stored(message: Json, outgoing: Outgoing, otid: str) -> bool:

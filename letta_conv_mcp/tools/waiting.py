@@ -86,7 +86,7 @@ class Wait:
             if (reason := app.cancels.take(self.ctx.request_id)) is not None and turn.is_ours:
                 self._leave(turn, reason)
             raise
-        if turn.stage == "held":
+        if turn.stage == "held" and not turn.is_attended:
             # Nobody would be there when it is sent at last.
             app.hub.withdraw(turn)
 

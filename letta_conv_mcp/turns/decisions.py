@@ -59,13 +59,16 @@ def decisions_from_verdict(verdict: Verdict, pending: Sequence[Approval], conver
     )
 
 
-def otid_of_decisions(conversation_id: str, pending: Iterable[Approval], decisions: Iterable[Decision]) -> str:
+def otid_of_decisions(
+    conversation_id: str, newest_run_id: str | None, pending: Iterable[Approval], decisions: Iterable[Decision]
+) -> str:
     """The same id for the same answer to the same request, whoever passes it on, so that a repeat is harmless.
 
-    Models number their calls anew in every run, so the time of the request is part of it.
+    Models number their calls anew in every run, so the time of the request is part of it. So is the conversation's
+    newest run: Letta answers an otid whose run died with that run, and nobody could decide any more.
     """
     asked = sorted((approval.tool_call_id, approval.requested_at or "") for approval in pending)
-    return str(uuid5(NAMESPACE_URL, repr((conversation_id, asked, sorted(map(repr, decisions))))))
+    return str(uuid5(NAMESPACE_URL, repr((conversation_id, newest_run_id, asked, sorted(map(repr, decisions))))))
 
 
 def _named(what: str, call_ids: Iterable[str]) -> list[str]:

@@ -86,6 +86,7 @@ class Hub:
     def stop_soon(self, turn: Turn) -> None:
         """Withdraw a turn's message, or else stop its run, after the caller has gone."""
         if not self.withdraw(turn) and not turn.is_settled:
+            turn.is_unwanted = True
             self._group.start_soon(self._stop_quietly, turn)
 
     async def cancel(self, conversation_id: str, run_id: str | None = None) -> Turn:
@@ -101,6 +102,7 @@ class Hub:
         turns = [turn for turn in self._turns_of(conversation_id) if turn.is_ours and turn.may_go_on]
         sent = [turn for turn in turns if turn.is_sent and run_id in (None, turn.draft.run_id)]
         for turn in sent:
+            turn.is_unwanted = True
             if await self._stop(turn, within=STOP_SECONDS):
                 return turn
         if turns and run_id is None and self.withdraw(turns[0]):
@@ -108,7 +110,11 @@ class Hub:
         run = await self._letta.run(run_id, conversation_id) if run_id else await self._active_run(conversation_id)
         if run is None or not run.is_active:
             raise NothingToCancel(conversation_id, run_id)
-        raise NotOurRun(conversation_id, run.id)
+        if not any(turn.is_ours and turn.draft.run_id == run.id for turn in self._turns_of(conversation_id)):
+            raise NotOurRun(conversation_id, run.id)
+        # A turn of ours that was settled long ago; after a crash of the server its run is active for ever.
+        await self._letta.cancel_run(run)
+        return self._adopt(conversation_id, run)
 
     async def _stop(self, turn: Turn, *, within: float) -> bool:
         """Whether there was a run to be stopped that showed its id in this time, and it was."""
@@ -134,6 +140,9 @@ class Hub:
             await self._stop(turn, within=math.inf)
         except LettaFailure as failure:
             turn.journal.note("not cancelled", level=logging.WARNING, problem=type(failure).__name__)
+        except Exception:
+            # Raised here it would end the server, as in `_lead`.
+            _logger.exception("A turn in %s could not be stopped.", turn.conversation_id)
         except anyio.get_cancelled_exc_class():
             # Hosts take their calls back and quit: the person's wish still counts, within the second that we have.
             with anyio.move_on_after(PARTING_SECONDS, shield=True), suppress(LettaFailure):
@@ -141,8 +150,8 @@ class Hub:
             raise
 
     def _open_turn(self, conversation_id: str) -> Turn | None:
-        """The newest turn that goes on, or that somebody still has to be told of."""
-        turns = self._turns_of(conversation_id)
+        """The newest turn of ours that goes on, or that somebody still has to be told of."""
+        turns = (turn for turn in self._turns_of(conversation_id) if turn.is_ours)
         return next((turn for turn in turns if not turn.is_settled or turn.has_untold_trouble), None)
 
     def _turn_of_run(self, conversation_id: str, run_id: str) -> Turn | None:

@@ -7,12 +7,14 @@ past it, since errors and usage follow it.
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from itertools import islice
 
 import anyio
 
 from letta_conv_mcp.errors import ConversationNotFound, LettaFailure, NotAllowed, RunNotFound
 from letta_conv_mcp.letta.events import Frame, frame_from_json
 from letta_conv_mcp.letta.port import Letta, Run
+from letta_conv_mcp.turns.decisions import Verdict
 from letta_conv_mcp.turns.draft import draft_from_frames
 from letta_conv_mcp.turns.reply import status_of
 from letta_conv_mcp.turns.turn import Turn
@@ -128,14 +130,21 @@ def given_up_at(turn: Turn) -> float:
 
 async def settle(turn: Turn, letta: Letta) -> None:
     """End a turn by what its draft says; Letta is asked where that leaves something open."""
-    with suppress(LettaFailure):
-        await _fill_in(turn, letta)
-    if not turn.draft.is_confirmed:
+    for pause in islice(pauses(0.25), STORED_LOOKS):
+        with suppress(LettaFailure):
+            await _fill_in(turn, letta)
+        if not turn.draft.has_gap:
+            break
+        await anyio.sleep(pause)
+    status, approvals = status_of(turn.draft), None
+    if not turn.draft.is_confirmed or (status == "completed" and turn.draft.has_gap):
         turn.settle("interrupted")
         return
-    status, approvals = status_of(turn.draft), None
     with suppress(LettaFailure):
-        if status == "failed" and not turn.draft.text and not turn.draft.calls:
+        if status == "failed" and isinstance(turn.input, Verdict):
+            # The run that was to act on a decision died, perhaps before it did: then it is asked for still.
+            approvals = await letta.pending_approvals(turn.conversation_id)
+        elif status == "failed" and not turn.draft.text and not turn.draft.calls:
             if refused_for := await _refused_for(turn, letta):
                 turn.give_back("refused", approvals=refused_for)
                 return

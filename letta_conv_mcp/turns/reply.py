@@ -58,12 +58,14 @@ _DECIDED = (
     "This run asked for approval, and a decision was made. What came of it is in a later run: call wait_for_reply "
     "without run_id."
 )
+_BROKEN = "Your message was NOT sent, because something went wrong in this server. It is safe to send it again."
 _NOT_SENT = "Your message was NOT sent, because an earlier one still waits for a decision. "
 _INTERRUPTED = (
     "The reply broke off and could not be picked up again. The message may have been received: call wait_for_reply "
     "or get_history, and do not send it again before you know."
 )
 _SILENT = "The agent ended its turn without saying anything"
+_RULED = "A tool rule of the agent's ended its turn."
 _CANCELLED = "The run was cancelled."
 _FAILED = "The agent failed."
 
@@ -131,6 +133,9 @@ def reply_from_draft(
     text, is_full = draft.text, detail == "full"
     asked = approvals if approvals is not None else approvals_in(draft)
     steps = [_why_not_sent(stage, status, ahead) or _next_step(draft, status, is_stopping=stage == "stopping")]
+    if status == "failed" and approvals:
+        # Of a decision; what was asked for is asked for still.
+        steps = [f"{_reason(draft)[0]} {_AWAITING}"]
     if any(approval.client_tool for approval in asked):
         steps.append(_CLIENT_TOOLS)
     if len(text) > TEXT_CHARS and not is_full:
@@ -168,6 +173,8 @@ def approvals_in(draft: Draft) -> list[Approval]:
 
 def _why_not_sent(stage: Stage, status: Status, ahead: int) -> str | None:
     match stage:
+        case "queued" | "held" if status == "interrupted":
+            return _BROKEN
         case "queued" | "held":
             return _QUEUED if ahead else _LATE
         case "blocked":
@@ -187,7 +194,8 @@ def _next_step(draft: Draft, status: Status, *, is_stopping: bool) -> str | None
         case "completed" if draft.is_decided:
             return _DECIDED
         case "completed":
-            return None if draft.text else _why_silent(draft)
+            told = [_RULED if draft.stop_reason == "tool_rule" else None, None if draft.text else _why_silent(draft)]
+            return " ".join(sentence for sentence in told if sentence) or None
         case "running":
             return _STOPPING if is_stopping else _RUNNING
         case "awaiting_approval":
@@ -206,11 +214,15 @@ def _why_silent(draft: Draft) -> str:
 
 
 def _why_failed(draft: Draft) -> str:
-    # The stop reason where it is a telling one; `error` and `llm_api_error` only say that there is an error type.
-    reason = draft.stop_reason if draft.stop_reason in _REASONS else draft.error_type
-    sentence, remedy = _REASONS.get(reason or "", (_FAILED, None))
+    sentence, remedy = _reason(draft)
     # A failure in the first step leaves nothing behind. A tool that was called may have run.
     return f"{sentence} {remedy or (_REPEAT if draft.is_one_step else _LOOK)}"
+
+
+def _reason(draft: Draft) -> tuple[str, str | None]:
+    # The stop reason where it is a telling one; `error` and `llm_api_error` only say that there is an error type.
+    reason = draft.stop_reason if draft.stop_reason in _REASONS else draft.error_type
+    return _REASONS.get(reason or "", (_FAILED, None))
 
 
 def _start_of(message: str | None) -> str | None:

@@ -98,7 +98,8 @@ class _Delivery:
         if standing.running_run_id is not None and not standing.approvals:
             raise ConversationBusy(conversation_id, standing.running_run_id)
         self._outgoing = decisions_from_verdict(verdict, standing.approvals, conversation_id)
-        self._otid = otid_of_decisions(conversation_id, standing.approvals, self._outgoing)
+        newest = next((run.id for run in await self._letta.runs(conversation_id)), None)
+        self._otid = otid_of_decisions(conversation_id, newest, standing.approvals, self._outgoing)
 
     async def _consider(self, failure: LettaFailure) -> None:
         """What an attempt that was not answered by a stream means. Raises what ends the turn."""
@@ -161,9 +162,11 @@ class _Delivery:
 
     async def _is_found(self, deadline: float) -> bool:
         """Look for a message of unknown fate. False where it may be sent again, or was given up."""
-        while anyio.current_time() < deadline:
+        is_last = False
+        while not is_last:
             await anyio.sleep(min(self._retry_after, LONGEST_RETRY_AFTER) or self._pause)
             self._pause = next(self._unclear_pauses)
+            is_last = anyio.current_time() >= deadline
             try:
                 run = await self._letta.find_run(self._turn.conversation_id, self._outgoing, self._otid)
             except LettaFailure as failure:
@@ -175,7 +178,7 @@ class _Delivery:
                     self._turn.draft.run_id = run.id
                     self._turn.move("posted")
                     return True
-                if self._can_repeat:
+                if self._can_repeat and not is_last and not self._turn.is_unwanted:
                     return False
         self._turn.settle("interrupted")
         return False

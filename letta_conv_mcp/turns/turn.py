@@ -41,6 +41,7 @@ class Turn:
         over: set when there will be no more news from here, settled or not.
         kept_chars: how much there is to remember of it, once it is settled.
         is_given_up: whether its call was taken back: should Letta refuse the message, it isn't tried again.
+        is_unwanted: whether it is to be stopped: what Letta may or may not have isn't sent again.
     """
 
     def __init__(self, conversation_id: str, input: Input | None = None, *, tokens: bool = False) -> None:  # noqa: A002
@@ -56,7 +57,7 @@ class Turn:
         self.last_news = anyio.current_time()
         self.over = anyio.Event()
         self.kept_chars = 0
-        self.is_given_up = False
+        self.is_given_up = self.is_unwanted = False
         self._status: Status = "running"
         self._failure: LettaFailure | None = None
         self._is_settled = self._is_told = False
@@ -131,7 +132,6 @@ class Turn:
         """End it. `approvals` are those that Letta names, where the draft doesn't."""
         self._is_settled, self._status, self._approvals = True, status, approvals
         self.draft.compact()
-        self.kept_chars = self.draft.size
         self.close()
 
     def give_back(self, stage: Stage, *, approvals: list[Approval] | None = None) -> None:
@@ -147,6 +147,7 @@ class Turn:
 
     def close(self) -> None:
         """Let the waiters go: there will be no more news from here."""
+        self.kept_chars = self.draft.size + len(str(self.input or ""))
         self.over.set()
         self.wake()
 

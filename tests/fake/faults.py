@@ -42,13 +42,19 @@ class Fault:
 
 @dataclass(frozen=True)
 class Answer(Fault):
-    """Something else is answered, and Letta never sees the request; `is_received`: it does, and its answer is lost."""
+    """Something else is answered, and Letta never sees the request.
+
+    Attributes:
+        is_received: Letta does see it, and its own answer is lost.
+        is_cut: the connection closes before the body's last byte.
+    """
 
     status: int
     body: Any = None
     """JSON, or bytes as they are."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     is_received: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)

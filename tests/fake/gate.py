@@ -148,11 +148,14 @@ class Exchange:
 
     async def answer(self, answer: Answer) -> None:
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        headers = {"content-type": "application/json", **answer.headers, "content-length": str(len(body))}
+        promised = len(body) + answer.is_cut
+        headers = {"content-type": "application/json", **answer.headers, "content-length": str(promised)}
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         self.seen.status = answer.status
         await self.client_send({"type": "http.response.start", "status": answer.status, "headers": raw})
-        await self.client_send({"type": "http.response.body", "body": body, "more_body": False})
+        await self.client_send({"type": "http.response.body", "body": body, "more_body": answer.is_cut})
+        if answer.is_cut:
+            self.close(Ending.CUT)
         self.seen.state = "answered"
 
     def end(self) -> None:

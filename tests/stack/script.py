@@ -222,7 +222,7 @@ def _split(text: str) -> list[str]:
 
 def _user_text(message: Mapping[str, object]) -> str | None:
     """What a person said, or None for what Letta itself puts in as a user message (alerts, log-ins)."""
-    text = _content_text(message.get("content"))
+    text = _content_text(_spoken_parts(message.get("content")))
     try:
         wrapped = cast("object", json.loads(text))
     except ValueError:
@@ -233,6 +233,13 @@ def _user_text(message: Mapping[str, object]) -> str | None:
     if "message" not in fields:
         return text
     return str(fields["message"]) if fields.get("type", "user_message") == "user_message" else None
+
+
+def _spoken_parts(content: object) -> object:
+    """Without the reminders that an App Server puts into the person's own message, each a part of its own."""
+    if not isinstance(content, list):
+        return content
+    return [part for part in cast("list[object]", content) if not _content_text([part]).startswith("<system-reminder>")]
 
 
 def _content_text(content: object) -> str:

@@ -68,14 +68,15 @@ def test_a_clients_tool_can_be_denied_and_not_approved() -> None:
 def test_the_same_answer_to_the_same_request_has_the_same_id_and_no_other_has() -> None:
     """Ours: a repeat is harmless, also from another process. Models number their calls anew in every run."""
 
-    def otid(conversation_id: str, waiting: list[Approval], verdict: Verdict) -> str:
+    def otid(conversation_id: str, waiting: list[Approval], verdict: Verdict, newest: str = "run-1") -> str:
         decisions = decisions_from_verdict(verdict, waiting, conversation_id)
-        return otid_of_decisions(conversation_id, waiting, decisions)
+        return otid_of_decisions(conversation_id, newest, waiting, decisions)
 
     approved = Verdict(approve=("a",))
     ids = [
         otid(CONV, pending("a"), approved),
         otid("conv-2", pending("a"), approved),
+        otid(CONV, pending("a"), approved, newest="run-2"),
         otid(CONV, pending("a", requested_at="tomorrow"), approved),
         otid(CONV, pending("a"), Verdict(deny=("a",))),
         otid(CONV, pending("a"), Verdict(deny=("a",), reason="why")),
