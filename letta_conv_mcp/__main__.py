@@ -15,14 +15,16 @@ from letta_conv_mcp import __version__
 DESCRIPTION = "Letta conversations as tools for any MCP host. Without a command it serves MCP on stdin and stdout."
 EPILOG = """\
 environment:
-  LETTA_API_KEY            the key for Letta Cloud, or a server's password
-  LETTA_BASE_URL           a Letta server's address; default: Letta Cloud where a key is set
+  LETTA_API_KEY            the key for Letta Cloud, a server's password, or an App Server's token
+  LETTA_BASE_URL           a Letta server's address, or an App Server's with ws://; default: Letta Cloud where a key is
+                           set
   LETTA_AGENT_ID           the agent to use where none is named, by id or exact name
   LETTA_CONV_WAIT_SECONDS  how long a tool waits for a reply unless told otherwise; default 45
   LETTA_CONV_ON_CANCEL     what a cancelled call does to its run: auto, stop or leave; default auto
   LETTA_CONV_ELICITATION   off: never ask the host's person for approvals; default on
   LETTA_CONV_LOG_LEVEL     DEBUG, INFO, WARNING or ERROR; default WARNING
   LETTA_CONV_LOG_CONTENT   on: log messages and replies too; default off
+  LETTA_CONV_LOCAL_TOOLS   tools of an App Server that its agents may ask a person to use; default none
 
 The key has no flag: a command line can be read by everybody on the machine.
 """
@@ -91,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_const",
         const="on",
         help="log messages and replies too (LETTA_CONV_LOG_CONTENT)",
+    )
+    shared.add_argument(
+        "--local-tools",
+        metavar="NAMES",
+        help="tools of an App Server that its agents may ask a person to use (LETTA_CONV_LOCAL_TOOLS)",
     )
     shared.add_argument("--log-level", metavar="LEVEL", help="what goes to stderr (LETTA_CONV_LOG_LEVEL)")
     parser = argparse.ArgumentParser(

@@ -26,13 +26,9 @@ class App:
 @asynccontextmanager
 async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncGenerator[App]:
     """An App whose readers end with the block. Closing leaves the agents' runs alone; they go on in Letta."""
-    try:
-        async with anyio.create_task_group() as group:
-            yield App(settings=settings, letta=letta, hub=Hub(letta, group), cancels=cancels)
-            group.cancel_scope.cancel()
-    finally:
-        with anyio.move_on_after(1, shield=True):
-            await letta.aclose()
+    async with anyio.create_task_group() as group:
+        yield App(settings=settings, letta=letta, hub=Hub(letta, group), cancels=cancels)
+        group.cancel_scope.cancel()
 
 
 def app_of(ctx: Context[App]) -> App:

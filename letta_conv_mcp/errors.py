@@ -248,12 +248,29 @@ class OutcomeUnknown(LettaFailure):
 
 
 class NotLetta(LettaFailure):
-    """Something answers at the address, but not as a Letta REST server does."""
+    """Something answers at the address, but not as a Letta does."""
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"What answers at {address} is not a Letta REST server. Ask the person to check LETTA_BASE_URL "
+            f"What answers at {address} is not a Letta. Ask the person to check LETTA_BASE_URL "
             "(`letta-conv-mcp doctor` tells what is there); trying again can't help."
+        )
+
+
+class NotSupported(LettaFailure):
+    """This kind of Letta lacks it. `what` completes "can't"."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"A Letta App Server can't {what}. Nothing was done; the same call will fail again.")
+
+
+class AppServerVersion(LettaFailure):
+    """An App Server that speaks another version of its protocol."""
+
+    def __init__(self, address: str, version: str) -> None:
+        super().__init__(
+            f"The Letta App Server at {address} speaks version {version} of its protocol, and this program only "
+            "version 1. Nothing was sent; ask the person to update letta-conv-mcp or the App Server."
         )
 
 
@@ -262,6 +279,6 @@ class AppServerAddress(LettaFailure):
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"{address} is a Letta App Server, which this version can't use. Ask the person to set LETTA_BASE_URL to "
-            "a Letta REST server, or to leave it out and set LETTA_API_KEY for Letta Cloud."
+            f"{address} is a Letta App Server, which is spoken to at an address with ws:// instead of http://. Ask the "
+            "person to change LETTA_BASE_URL; trying again before that can't help."
         )

@@ -12,8 +12,7 @@ from mcp_types import INVALID_PARAMS
 from letta_conv_mcp import __version__
 from letta_conv_mcp.app import App, open_app
 from letta_conv_mcp.cancels import Cancels
-from letta_conv_mcp.letta.port import Letta
-from letta_conv_mcp.letta.rest import RestLetta
+from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.logs import set_levels
 from letta_conv_mcp.resources import add_resources
 from letta_conv_mcp.settings import Settings
@@ -44,19 +43,17 @@ A message is spoken as the user; the agent may act on it and remembers it. To re
 that were cut say so and how to get the rest."""
 
 
-def build_server(settings: Settings, *, letta: Letta | None = None, cancels: Cancels | None = None) -> MCPServer[App]:
+def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPServer[App]:
     """An MCP server for one Letta identity. Building it and starting it touch no network.
 
     Args:
         settings: which Letta, and how to wait for it.
-        letta: the Letta to use instead of the one that the settings name.
         cancels: where the transport notes what hosts cancel; without it a cancelled call leaves its run alone.
     """
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncGenerator[App]:
-        chosen = letta or RestLetta(settings.base_url, settings.api_key)
-        async with open_app(settings, chosen, cancels or Cancels()) as app:
+        async with open_letta(settings) as letta, open_app(settings, letta, cancels or Cancels()) as app:
             yield app
 
     server = MCPServer[App](

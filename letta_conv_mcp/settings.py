@@ -16,6 +16,9 @@ CLOUD_ADDRESS = "https://api.letta.com"
 OnCancel: TypeAlias = Literal["auto", "stop", "leave"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 MAX_WAIT_SECONDS = 3600
+APP_SERVER_SCHEMES = ("ws", "wss")
+UNASKED_TOOLS = ("Agent", "Task", "Workflow", "SendAgentMessage", "Skill")
+"""What an App Server's agent would do through these, it would do unasked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,7 @@ class Settings:
         elicitation: whether the host's person is asked for approvals where the host can ask.
         log_level: what goes to stderr.
         log_content: whether messages and replies are logged too.
+        local_tools: the tools of an App Server that its agents may ask a person to use.
     """
 
     api_key: SecretStr | None = None
@@ -42,6 +46,12 @@ class Settings:
     elicitation: bool = True
     log_level: LogLevel = "WARNING"
     log_content: bool = False
+    local_tools: tuple[str, ...] = ()
+
+    @property
+    def is_app_server(self) -> bool:
+        """Whether the address is that of a Letta App Server."""
+        return urlsplit(self.base_url or "").scheme in APP_SERVER_SCHEMES
 
 
 def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Settings:
@@ -73,6 +83,7 @@ def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Se
         elicitation=_switch(*chosen("elicitation", "LETTA_CONV_ELICITATION"), default=Settings.elicitation),
         log_level=_log_level(*chosen("log_level", "LETTA_CONV_LOG_LEVEL")),
         log_content=_switch(*chosen("log_content", "LETTA_CONV_LOG_CONTENT"), default=Settings.log_content),
+        local_tools=_local_tools(*chosen("local_tools", "LETTA_CONV_LOCAL_TOOLS")),
     )
 
 
@@ -92,21 +103,17 @@ def _address(value: str | None, name: str) -> str | None:
         has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
         raise SettingsError(f"{name} is not an address: a bracket or the port in it is wrong.") from None
-    if parts.scheme in ("ws", "wss"):
-        raise SettingsError(
-            f"{name} is the address of a Letta App Server ({parts.scheme}://), which this version can't use yet. "
-            "Give the http or https address of a Letta REST server, or set LETTA_API_KEY alone for Letta Cloud."
-        )
     if "@" in value:
         raise SettingsError(f"{name} must not hold a user name or password; the key goes into LETTA_API_KEY.")
-    if parts.scheme not in ("http", "https") or not has_host:
+    if parts.scheme not in ("http", "https", *APP_SERVER_SCHEMES) or not has_host:
         # What has a port is an address without http://. Anything else may be a key in the wrong place.
         shown = f", got {value!r}" if value.rpartition(":")[2].isdecimal() else ""
-        raise SettingsError(f"{name} must be an http or https address{shown}.")
+        raise SettingsError(f"{name} must be an http, https, ws or wss address{shown}.")
     if parts.query or parts.fragment:
         raise SettingsError(f"{name} must be a plain address without ? or #.")
-    # People paste the address of the API itself; letta-client adds /v1 to each path.
-    return value.rstrip("/").removesuffix("/v1").rstrip("/")
+    # People paste the address of the API itself; letta-client adds /v1 to each path, and we /ws to an App Server's.
+    ending = "/ws" if parts.scheme in APP_SERVER_SCHEMES else "/v1"
+    return value.rstrip("/").removesuffix(ending).rstrip("/")
 
 
 def _wait_seconds(value: str | None, name: str) -> float:
@@ -119,6 +126,16 @@ def _wait_seconds(value: str | None, name: str) -> float:
     if not 0 <= seconds <= MAX_WAIT_SECONDS:
         raise SettingsError(f"{name} must be a number of seconds from 0 to {MAX_WAIT_SECONDS}, got {value!r}.")
     return seconds
+
+
+def _local_tools(value: str | None, name: str) -> tuple[str, ...]:
+    tools = tuple(tool.strip() for tool in (value or "").split(",") if tool.strip())
+    for tool in tools:
+        if not tool.isidentifier():
+            raise SettingsError(f"{name} must be names of tools with commas between them, got {tool!r}.")
+        if tool in UNASKED_TOOLS:
+            raise SettingsError(f"{name} can't have {tool}: it starts other agents, whose tools nobody is asked about.")
+    return tools
 
 
 def _on_cancel(value: str | None, name: str) -> OnCancel:

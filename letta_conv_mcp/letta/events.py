@@ -96,7 +96,14 @@ class Counted:
     steps: int
 
 
-Event: TypeAlias = Heard | Thought | Spoke | CalledTool | AskedApproval | ToolReturned | Stopped | Failed | Counted
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """Letta puts the whole message to the model anew, so what was said so far is void."""
+
+
+Event: TypeAlias = (
+    Heard | Thought | Spoke | CalledTool | AskedApproval | ToolReturned | Restarted | Stopped | Failed | Counted
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Decision:
     reason: str | None = None
 
 
+NOT_RECORDED = "not_recorded"
+"""The stop reason of a run that has ended on a Letta which keeps no record of how."""
 Outgoing: TypeAlias = str | tuple[Decision, ...]
 """What is sent: a person's words, or all decisions on what an agent asked for."""
 
@@ -152,8 +154,4 @@ class Letta(Protocol):
 
     def resume(self, run: Run, after: int) -> Frames:
         """The frames of a background run whose number is above `after`, live or replayed."""
-        ...
-
-    async def aclose(self) -> None:
-        """Let go of the connections."""
         ...

@@ -119,6 +119,7 @@ class RestLetta(RestRuns):
         await super().cancel_run(run)
 
     async def aclose(self) -> None:
+        """Let go of the connections."""
         await self._connection.aclose()
 
     async def _agent_json(self, agent_id: str, missing: errors.LettaFailure) -> Json:

@@ -16,6 +16,7 @@ from letta_conv_mcp.letta.events import (
     Failed,
     Frame,
     Heard,
+    Restarted,
     Spoke,
     Stopped,
     Thought,
@@ -142,11 +143,10 @@ class Draft:
             case ToolReturned():
                 call = self.calls.setdefault(event.tool_call_id, Call(event.name))
                 call.status, call.result = event.status, event.text
+            case Restarted():
+                self._forget()
             case Stopped():
-                if self.stop_reason is None and event.reason in GOOD_ENDS:
-                    # The run's own error comes after its stop reason; one before a good end was the stream's.
-                    self.error_type = None
-                self.stop_reason = event.reason
+                self._stop(event.reason)
             case Failed():
                 self.error_type = event.error_type
             case Counted():
@@ -155,6 +155,18 @@ class Draft:
                 assert_never(event)
         if isinstance(event, Thought | Spoke | CalledTool | AskedApproval | ToolReturned):
             self.last = event
+
+    def _stop(self, reason: str) -> None:
+        if self.stop_reason is None and reason in GOOD_ENDS:
+            # The run's own error comes after its stop reason; one before a good end was the stream's.
+            self.error_type = None
+        self.stop_reason = reason
+
+    def _forget(self) -> None:
+        self._thoughts.clear()
+        self._spoken.clear()
+        self.calls.clear()
+        self.stop_reason = self.error_type = None
 
     def _add_call(self, event: CalledTool | AskedApproval) -> None:
         call = self.calls.setdefault(event.tool_call_id, Call())

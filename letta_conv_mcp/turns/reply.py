@@ -7,6 +7,7 @@ sending again is safe. Letta's own error texts stay out of them.
 from typing import Literal, TypeAlias
 
 from letta_conv_mcp.letta.content import shortened
+from letta_conv_mcp.letta.port import NOT_RECORDED
 from letta_conv_mcp.letta.records import ARGUMENTS_CHARS
 from letta_conv_mcp.turns.draft import Draft
 from letta_conv_mcp.views import Approval, Detail, Reply, Status, ToolUse, Usage
@@ -26,6 +27,7 @@ _STATUSES: dict[str, Status] = {
     "tool_rule": "completed",
     "requires_approval": "awaiting_approval",
     "cancelled": "cancelled",
+    NOT_RECORDED: "interrupted",
 }
 
 _RUNNING = "The agent is still at work. Call wait_for_reply; do not send the message again."
@@ -64,6 +66,10 @@ _INTERRUPTED = (
     "The reply broke off and could not be picked up again. The message may have been received: call wait_for_reply "
     "or get_history, and do not send it again before you know."
 )
+_UNRECORDED = (
+    "This Letta keeps no record of how a reply ended that this server did not see end, so `text` may be cut. The "
+    "message was received: call get_history to see more, and do not send it again."
+)
 _SILENT = "The agent ended its turn without saying anything"
 _RULED = "A tool rule of the agent's ended its turn."
 _CANCELLED = "The run was cancelled."
@@ -84,6 +90,11 @@ _REASONS = {
     "llm_empty_response": ("The agent's model answered with nothing.", None),
     "llm_timeout": ("The agent's model did not answer in time.", None),
     "llm_error": ("The agent's model failed.", None),
+    "local_backend_error": ("The agent's model failed.", None),
+    "conversation_wedged": (
+        "This App Server lost an earlier run of the conversation, which it still takes for active.",
+        "Yours was NOT sent. Ask the person to restart the App Server, then send it again.",
+    ),
     "invalid_tool_call": ("The agent's model made a tool call that can't be run.", None),
     "invalid_llm_response": ("The agent's model gave an answer that can't be used.", None),
 }
@@ -150,7 +161,7 @@ def reply_from_draft(
         conversation_id=conversation_id,
         run_id=draft.run_id or holder,
         in_reply_to=_start_of(message if message is not None else draft.heard),
-        stop_reason=draft.stop_reason,
+        stop_reason=None if draft.stop_reason == NOT_RECORDED else draft.stop_reason,
         approvals=asked,
         reasoning=(draft.reasoning or None) if is_full else None,
         tool_uses=_tool_uses(draft) if is_full else None,
@@ -203,7 +214,7 @@ def _next_step(draft: Draft, status: Status, *, is_stopping: bool) -> str | None
         case "cancelled":
             return f"{_CANCELLED} {_LOOK}"
         case "interrupted":
-            return _INTERRUPTED
+            return _UNRECORDED if draft.stop_reason == NOT_RECORDED else _INTERRUPTED
         case "failed":
             return _why_failed(draft)
 
@@ -215,8 +226,10 @@ def _why_silent(draft: Draft) -> str:
 
 def _why_failed(draft: Draft) -> str:
     sentence, remedy = _reason(draft)
-    # A failure in the first step leaves nothing behind. A tool that was called may have run.
-    return f"{sentence} {remedy or (_REPEAT if draft.is_one_step else _LOOK)}"
+    # A failure in the first step leaves nothing behind on a REST server; an App Server keeps the message, and says so.
+    # A tool that was called may have run.
+    is_gone = draft.is_one_step and draft.heard is None
+    return f"{sentence} {remedy or (_REPEAT if is_gone else _LOOK)}"
 
 
 def _reason(draft: Draft) -> tuple[str, str | None]:

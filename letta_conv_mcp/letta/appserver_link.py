@@ -1,0 +1,207 @@
+"""Two connections to one App Server, kept up as long as something goes on over them.
+
+A turn is lost when the last connection that has started its conversation drops, and the conversation then takes no
+message until the server is restarted. So there are two, both in every conversation that is spoken in, and one that
+drops is replaced.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+
+import anyio
+from anyio.abc import TaskGroup
+from pydantic import SecretStr
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, PROTOCOL_VERSION, start_fields
+from letta_conv_mcp.letta.appserver_socket import ANSWER_SECONDS, Socket, Unanswered, open_socket
+from letta_conv_mcp.letta.appserver_talks import Talk
+from letta_conv_mcp.letta.content import Json, first_object
+from letta_conv_mcp.letta.records import DEFAULT_PREFIX
+
+_logger = logging.getLogger(__name__)
+
+CONNECTIONS = 2
+MEND_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
+CLOSE_SECONDS = 1.0
+
+
+class Link:
+    """The connections to one server, and the conversations that are followed over them.
+
+    Args:
+        address: the server's, ws:// or wss://.
+        token: its capability token.
+        group: owns the tasks that listen.
+        on_tool_call: answers a call of a tool of ours.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: SecretStr | None,
+        group: TaskGroup,
+        on_tool_call: Callable[[Socket, Json], Coroutine[None, None, None]],
+    ) -> None:
+        self.address = address
+        self._token = token
+        self._group = group
+        self._on_tool_call = on_tool_call
+        self._connecting = anyio.Lock()
+        self._sockets: list[Socket] = []
+        self._talks: dict[str, Talk] = {}
+        self._watching: dict[Socket, set[str]] = {}
+        self._started: dict[Socket, set[str]] = {}
+
+    async def ask(
+        self,
+        kind: str,
+        missing: errors.LettaFailure | None = None,
+        *,
+        check: str | None = None,
+        within: float = ANSWER_SECONDS,
+        **fields: object,
+    ) -> Json:
+        """What a request is answered with.
+
+        Args:
+            kind: the frame's type.
+            missing: what to raise where what it names isn't there.
+            check: what to look at before repeating a request that changes something; None for one that only reads.
+            within: how long to wait for the answer, in seconds.
+            fields: the frame's other fields.
+
+        Raises:
+            LettaUnavailable: no connection can be had, or no answer, or the server can't do it.
+            OutcomeUnknown: a request that changes something got no answer.
+        """
+        socket = (await self.connected())[0]
+        try:
+            answer = await socket.ask(kind, fields, within=within)
+        except Unanswered as failure:
+            if check is not None:
+                raise errors.OutcomeUnknown(self.address, failure.problem, check, is_repeatable=True) from None
+            raise errors.LettaUnavailable(self.address, failure.problem) from None
+        if answer.get("success") is False:
+            # The only sign of which trouble it is; the text itself stays here.
+            if missing is not None and "not found" in str(answer.get("error")):
+                raise missing
+            raise errors.LettaUnavailable(self.address, "could not do what was asked")
+        return answer
+
+    async def connected(self) -> list[Socket]:
+        """The open connections: two, or one where no second can be had.
+
+        Raises:
+            LettaFailure: there is none.
+        """
+        async with self._connecting:
+            while len(self._sockets) < CONNECTIONS:
+                try:
+                    await self._add_socket()
+                except errors.LettaFailure:
+                    if not self._sockets:
+                        raise
+                    break
+            return list(self._sockets)
+
+    async def talk(self, conversation_id: str, find_runtime: Callable[[], Awaitable[Json]]) -> Talk:
+        """The conversation as the connections tell of it, watched from now on. Watching changes nothing.
+
+        Args:
+            conversation_id: our id for it.
+            find_runtime: asks for the server's name for it.
+        """
+        if (talk := self._talks.get(conversation_id)) is None:
+            runtime = await find_runtime()
+            talk = self._talks.setdefault(conversation_id, Talk(conversation_id, runtime))
+        for socket in await self.connected():
+            if talk.conversation_id not in self._watching[socket]:
+                fields = {"runtime": talk.runtime, "recover_approvals": False, "force_device_status": True}
+                await self._enter(socket, talk, "sync", fields, self._watching)
+        return talk
+
+    async def start(self, talk: Talk) -> None:
+        """Make sure that the conversation can be spoken in, and that a dropped connection costs it nothing."""
+        for socket in await self.connected():
+            if talk.conversation_id not in self._started[socket]:
+                await self._enter(socket, talk, "runtime_start", start_fields(talk.runtime), self._started)
+                self._watching[socket].add(talk.conversation_id)
+
+    async def close(self) -> None:
+        """Let go of the connections. The server then cancels what goes on over them."""
+        for socket in self._sockets:
+            await socket.close()
+
+    async def _enter(
+        self, socket: Socket, talk: Talk, kind: str, fields: Json, entered: dict[Socket, set[str]]
+    ) -> None:
+        try:
+            answer = await socket.ask(kind, fields)
+        except Unanswered as failure:
+            raise errors.LettaUnavailable(self.address, failure.problem) from None
+        if answer.get("success") is False:
+            if "not found" in str(answer.get("error")):
+                raise errors.ConversationNotFound(talk.conversation_id)
+            raise errors.LettaUnavailable(self.address, "could not open the conversation")
+        entered[socket].add(talk.conversation_id)
+
+    async def _add_socket(self) -> None:
+        socket = await open_socket(self.address, self._token, self._hear)
+        self._watching[socket], self._started[socket] = set(), set()
+        self._group.start_soon(self._listen, socket)
+        try:
+            info = await socket.ask("app_server_info", {})
+        except Unanswered as failure:
+            await socket.close()
+            raise errors.LettaUnavailable(self.address, failure.problem) from None
+        if info.get("protocol_version") != PROTOCOL_VERSION:
+            await socket.close()
+            raise errors.AppServerVersion(self.address, str(info.get("protocol_version")))
+        self._sockets.append(socket)
+
+    async def _listen(self, socket: Socket) -> None:
+        try:
+            await socket.listen()
+        finally:
+            if socket in self._sockets:
+                self._sockets.remove(socket)
+            started = self._started.pop(socket, set())
+            self._watching.pop(socket, None)
+            _logger.info("A connection to the App Server was lost.")
+        # Of a conversation that no other connection has started, nothing more will be heard.
+        lost = started.difference(*self._started.values()) if self._started else started
+        for conversation_id in lost:
+            self._talks[conversation_id].cut()
+        if any(talk.active or talk.requests for talk in self._talks.values()):
+            self._group.start_soon(self._mend)
+
+    async def _mend(self) -> None:
+        """Get a lost connection back while something goes on over the other one."""
+        for pause in MEND_PAUSES:
+            await anyio.sleep(pause)
+            with suppress(errors.LettaFailure):
+                for talk in [talk for talk in self._talks.values() if talk.active or talk.requests]:
+                    await self.start(talk)
+                if len(self._sockets) == CONNECTIONS:
+                    return
+
+    def _hear(self, socket: Socket, event: Json) -> None:
+        if event.get("type") == "external_tool_call_request":
+            self._group.start_soon(self._on_tool_call, socket, event)
+            return
+        talk = self._talks.get(_conversation_id(first_object(event.get("runtime"))))
+        if talk is None:
+            return
+        for answer in talk.hear(event):
+            self._group.start_soon(self._pass_on, socket, answer)
+
+    async def _pass_on(self, socket: Socket, answer: Json) -> None:
+        with suppress(Unanswered):
+            await socket.ask("input", answer)
+
+
+def _conversation_id(runtime: Json) -> str:
+    conversation_id = str(runtime.get("conversation_id"))
+    return f"{DEFAULT_PREFIX}{runtime.get('agent_id')}" if conversation_id == DEFAULT_THREAD else conversation_id

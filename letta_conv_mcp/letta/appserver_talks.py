@@ -1,0 +1,288 @@
+"""What an App Server tells of a conversation, gathered into its turns: no I/O.
+
+A turn there is one message and all that follows, ended by `turn_finished`; a question for a person only halts it. The
+rest of the house knows runs that end with the question and begin again with its answer, so a turn is cut into legs. Two
+connections tell the same things, each in order; whatever was heard on one counts once.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import cast
+
+from letta_conv_mcp.letta.appserver_json import (
+    answer_fields,
+    delta_key,
+    error_type_of,
+    events_from_delta,
+)
+from letta_conv_mcp.letta.appserver_legs import Leg
+from letta_conv_mcp.letta.content import Json, arguments_text, first_object, objects, shortened, text_or_none
+from letta_conv_mcp.letta.events import (
+    AskedApproval,
+    CalledTool,
+    Event,
+    Heard,
+    ToolReturned,
+)
+from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.records import ARGUMENTS_CHARS
+from letta_conv_mcp.views import Approval
+
+KEPT_LEGS = 8
+"""Ended legs of one conversation that are remembered; the turns remember their replies themselves."""
+KEPT_KEYS = 500
+
+
+class Talk:
+    """One conversation as the connections tell of it.
+
+    Args:
+        conversation_id: our id for it.
+        runtime: the server's name for it.
+
+    Attributes:
+        is_processing: whether the server is at work in it, as it said last.
+        current: the leg that goes on, or that has halted at a question.
+        requests: the ids of the questions that are open, by tool call.
+    """
+
+    def __init__(self, conversation_id: str, runtime: Json) -> None:
+        self.conversation_id = conversation_id
+        self.runtime = runtime
+        self.is_processing = False
+        self.current: Leg | None = None
+        self.requests: dict[str, str] = {}
+        self._legs: dict[str, Leg] = {}
+        self._message_ids: dict[str, list[str]] = {}
+        self._last_seq: dict[str, int] = {}
+        self._done_runs: deque[str] = deque(maxlen=KEPT_KEYS)
+        self._keys: deque[tuple[object, ...]] = deque(maxlen=KEPT_KEYS)
+        self._calls: dict[str, Approval] = {}
+        self._needed: list[str] = []
+        self._decided: dict[str, Decision] = {}
+        self._error_type: str | None = None
+
+    @property
+    def active(self) -> Leg | None:
+        """The leg that goes on."""
+        return self.current if self.current and not self.current.is_over and not self.current.is_cut else None
+
+    @property
+    def approvals(self) -> list[Approval]:
+        """The tool calls that wait for a person, as far as they were told here."""
+        if not self.requests:
+            return []
+        wanted = dict.fromkeys([*self._needed, *self.requests])
+        return [self._calls[call_id] for call_id in wanted if call_id in self._calls]
+
+    @property
+    def knows_all_approvals(self) -> bool:
+        """Whether this heard which calls of the step need a person; the open question is only the first of them."""
+        return bool(self._needed)
+
+    def leg(self, leg_id: str) -> Leg | None:
+        """A leg that is remembered."""
+        return self._legs.get(leg_id)
+
+    def newest_leg(self, message_id: str) -> Leg | None:
+        """The last leg of a message's turn that is remembered."""
+        return next((leg for leg in reversed(self._legs.values()) if leg.message_id == message_id), None)
+
+    def expect(self, otid: str) -> Leg:
+        """A message of ours is about to be sent."""
+        return self._legs.get(otid) or self._remember(Leg(otid, otid, is_ours=True))
+
+    def accepted(self, leg: Leg, text: str, *, is_started: bool) -> None:
+        """The server has taken it, and keeps it from now on whatever becomes of it."""
+        if not leg.has_begun:
+            leg.add(Heard(text))
+            if is_started and self.active is None:
+                self.current = leg
+
+    def forget(self, leg: Leg) -> None:
+        """It was not taken."""
+        if not leg.has_begun:
+            self._legs.pop(leg.id, None)
+
+    def decide(self, otid: str, decisions: Sequence[Decision]) -> tuple[Leg, list[Json]]:
+        """A person has decided on what is asked: the leg that follows, and what to tell the server now."""
+        asked_in = self.current
+        leg = self._remember(Leg(otid, asked_in.message_id if asked_in else otid, is_ours=True))
+        self.current = leg
+        self._decided = {decision.tool_call_id: decision for decision in decisions}
+        return leg, [answer for call_id in list(self.requests) if (answer := self._answer(call_id))]
+
+    def cut(self) -> None:
+        """Every connection was lost."""
+        for leg in self._legs.values():
+            leg.cut()
+        self.requests.clear()
+        self._decided.clear()
+
+    def hear(self, event: Json) -> list[Json]:
+        """Take in what a connection said. Returns what to tell the server in return: decisions made before."""
+        match event.get("type"):
+            case "update_device_status":
+                self._hear_status(first_object(event.get("device_status")))
+            case "update_loop_status":
+                self._hear_loop(first_object(event.get("loop_status")))
+            case "stream_delta" if event.get("subagent_id") is None:
+                self._hear_delta(first_object(event.get("delta")))
+            case "control_request" if self._is_new(("asked", event.get("request_id"))):
+                return self._hear_request(str(event.get("request_id")), first_object(event.get("request")))
+            case "turn_finished" if self._is_new(("finished", event.get("turn_id"))):
+                self._hear_end(event)
+            case _:
+                pass
+        return []
+
+    def _hear_status(self, status: Json) -> None:
+        self.is_processing = status.get("is_processing") is True
+        open_requests = objects(status.get("pending_control_requests"))
+        for pending in open_requests:
+            self._note_request(str(pending.get("request_id")), first_object(pending.get("request")))
+        if not self.is_processing and not open_requests:
+            self.requests.clear()
+
+    def _hear_loop(self, loop: Json) -> None:
+        for run_id, message_ids in first_object(loop.get("client_message_ids_by_run_id")).items():
+            self._message_ids[run_id] = cast("list[str]", message_ids)
+        for run_id in cast("list[str]", loop.get("active_run_ids") or []):
+            if run_id not in self._done_runs and self._message_ids.get(run_id):
+                self._begin(self._message_ids[run_id])
+
+    def _hear_delta(self, delta: Json) -> None:
+        if not self._is_new_delta(delta):
+            return
+        if delta.get("message_type") == "user_message" and (otid := text_or_none(delta.get("otid"))):
+            self._begin([otid])
+            return
+        self._error_type = error_type_of(delta) or self._error_type
+        if delta.get("message_type") == "approval_classification_end":
+            self._needed = cast("list[str]", delta.get("user_input_tool_call_ids") or [])
+        events = [self._named(event) for event in events_from_delta(delta)]
+        is_usage = delta.get("message_type") == "usage_statistics"
+        if not events and not is_usage:
+            return
+        leg = self._leg_of(text_or_none(delta.get("run_id")))
+        if is_usage:
+            leg.count(delta)
+            return
+        for event in events:
+            if isinstance(event, CalledTool):
+                self._note_call(event, text_or_none(delta.get("date")))
+        leg.add(*events)
+
+    def _hear_request(self, request_id: str, request: Json) -> list[Json]:
+        call_id = self._note_request(request_id, request)
+        if answer := self._answer(call_id):
+            return [answer]
+        leg = self.current or self._begin([request_id])
+        if not leg.is_over:
+            asked = [
+                AskedApproval(
+                    approval.tool_call_id,
+                    approval.tool,
+                    "" if approval.tool_call_id in leg.called else approval.arguments,
+                    approval.requested_at,
+                )
+                for approval in self.approvals
+            ]
+            leg.finish("requires_approval", None, *asked)
+        return []
+
+    def _hear_end(self, event: Json) -> None:
+        named = cast("list[str]", event.get("terminal_consumer_ids") or [])
+        leg = self.current
+        if named and (leg is None or leg.message_id not in named):
+            leg = next((found for name in named if (found := self.newest_leg(name))), leg)
+        ended = {*named, leg.message_id} if leg else set(named)
+        run_ids = [run_id for run_id, ids in self._message_ids.items() if ended.intersection(ids)]
+        self._done_runs.extend([*run_ids, str(event.get("run_id"))])
+        for run_id in run_ids:
+            del self._message_ids[run_id]
+        self.requests.clear()
+        self._decided.clear()
+        self._calls.clear()
+        self._needed, self.is_processing = [], False
+        error_type, self._error_type = self._error_type, None
+        if leg is not None and not leg.is_over:
+            leg.finish(str(event.get("stop_reason") or "error"), error_type)
+        elif leg is not None and leg.stop_reason == "requires_approval":
+            # Somebody else has ended it instead of answering.
+            self._remember(self._next(leg)).finish(str(event.get("stop_reason") or "error"), error_type)
+        self.current = None
+
+    def _leg_of(self, run_id: str | None) -> Leg:
+        message_ids = self._message_ids.get(run_id or "")
+        leg = self._begin(message_ids) if message_ids else self.current or self._begin([run_id or "turn"])
+        if leg.is_over:
+            # It halted at a question, and somebody else has answered.
+            leg = self.current = self._remember(self._next(leg))
+            self.requests.clear()
+        return leg
+
+    def _begin(self, message_ids: Sequence[str]) -> Leg:
+        """The leg of the message that the server is at work on now."""
+        if self.current is None or self.current.message_id not in message_ids:
+            known = next((leg for name in message_ids if (leg := self.newest_leg(name))), None)
+            if known is None or (known.is_over and known.stop_reason != "requires_approval"):
+                known = self._remember(Leg(message_ids[0], message_ids[0], is_ours=False))
+            self.current = known
+        return self.current
+
+    def _next(self, leg: Leg) -> Leg:
+        number = sum(other.message_id == leg.message_id for other in self._legs.values())
+        return Leg(f"{leg.message_id}:{number}", leg.message_id, is_ours=False)
+
+    def _remember(self, leg: Leg) -> Leg:
+        self._legs.pop(leg.id, None)
+        self._legs[leg.id] = leg
+        over = [old for old in self._legs.values() if old.is_over and old is not self.current]
+        for old in over[: max(0, len(over) - KEPT_LEGS)]:
+            del self._legs[old.id]
+        return leg
+
+    def _answer(self, call_id: str) -> Json | None:
+        decision = self._decided.get(call_id)
+        if decision is None or call_id not in self.requests:
+            return None
+        return answer_fields(self.runtime, self.requests.pop(call_id), decision)
+
+    def _note_request(self, request_id: str, request: Json) -> str:
+        call_id = str(request.get("tool_call_id") or request_id)
+        self.requests[call_id] = request_id
+        if call_id not in self._calls:
+            call = CalledTool(call_id, str(request.get("tool_name") or ""), arguments_text(request.get("input")))
+            self._note_call(call, None)
+        return call_id
+
+    def _note_call(self, call: CalledTool, date: str | None) -> None:
+        self._calls[call.tool_call_id] = Approval(
+            tool_call_id=call.tool_call_id,
+            tool=call.name,
+            arguments=shortened(call.arguments, ARGUMENTS_CHARS),
+            requested_at=date,
+        )
+
+    def _named(self, event: Event) -> Event:
+        if isinstance(event, ToolReturned) and (call := self._calls.get(event.tool_call_id)):
+            return ToolReturned(event.tool_call_id, call.tool, event.status, event.text)
+        return event
+
+    def _is_new_delta(self, delta: Json) -> bool:
+        run_id, seq_id = text_or_none(delta.get("run_id")), delta.get("seq_id")
+        if run_id is None or not isinstance(seq_id, int):
+            return self._is_new(delta_key(delta))
+        if seq_id <= self._last_seq.get(run_id, 0):
+            return False
+        self._last_seq[run_id] = seq_id
+        while len(self._last_seq) > KEPT_KEYS:
+            del self._last_seq[next(iter(self._last_seq))]
+        return True
+
+    def _is_new(self, key: tuple[object, ...]) -> bool:
+        if key in self._keys:
+            return False
+        self._keys.append(key)
+        return True

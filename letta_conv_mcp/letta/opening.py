@@ -1,0 +1,29 @@
+"""Which Letta the settings name: a REST server or an App Server, told by the address."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from letta_conv_mcp.letta.port import Letta
+from letta_conv_mcp.settings import Settings
+
+
+@asynccontextmanager
+async def open_letta(settings: Settings) -> AsyncGenerator[Letta]:
+    """The Letta that the settings name. Opening it touches no network; its connections end with the block."""
+    # Imported where they are chosen: nobody needs both.
+    if settings.is_app_server and settings.base_url is not None:
+        from letta_conv_mcp.letta.appserver import open_app_server
+
+        async with open_app_server(settings.base_url, settings.api_key, tools=settings.local_tools) as app_server:
+            yield app_server
+        return
+    from letta_conv_mcp.letta.rest import RestLetta
+
+    rest = RestLetta(settings.base_url, settings.api_key)
+    try:
+        yield rest
+    finally:
+        with anyio.move_on_after(1, shield=True):
+            await rest.aclose()
