@@ -10,19 +10,36 @@ from mcp import Client
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from tests.contract.scenario import PASSWORD
+from tests.differences import DIFFERENCES, NOT_RUN
 from tests.fake import FakeLetta
 from tests.fake.seed import TOOLS as FAKE_TOOLS
+from tests.integration.calls import new_conversation
 from tests.stack import NO_REDIS, OPEN, Running, Variant, open_stack
+from tests.stack.app_rig import TOOLS as APP_TOOLS
+from tests.stack.app_rig import AppRig, open_app_rig
 from tests.stack.seed import TOOLS, make_agent
 
 
 @dataclass(frozen=True)
 class Place:
-    """A Letta with an agent on it that has the tools of `tests.stack.seed`."""
+    """A Letta with an agent on it that has the tools of `tests.stack.seed`; the rig where it is an App Server."""
 
     base_url: str
     agent_id: str
     agent_name: str
+    rig: AppRig | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Our server's."""
+        return Settings(base_url=self.base_url, local_tools=APP_TOOLS if self.rig else ())
+
+    async def new_conversation(self, client: Client, agent_id: str | None = None) -> str:
+        """A fresh conversation's id, with the tools in it."""
+        conversation_id = await new_conversation(client, agent_id or self.agent_id)
+        if self.rig is not None:
+            self.rig.offer_tools(agent_id or self.agent_id, conversation_id)
+        return conversation_id
 
 
 @pytest.fixture(scope="session")
@@ -68,10 +85,36 @@ def real_place(real_letta: Running) -> Place:
     return Place(real_letta.base_url, make_agent(real_letta, name, tools=TOOLS), name)
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real_letta)])
+@pytest.fixture(scope="session")
+def app_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppRig]:
+    """A real App Server."""
+    with open_app_rig(tmp_path_factory.mktemp("app-server")) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="session")
+def app_server_place(app_rig: AppRig) -> Place:
+    return Place(app_rig.address, app_rig.agent_id, "Ada", app_rig)
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("real", marks=pytest.mark.real_letta),
+        pytest.param("app_server", marks=pytest.mark.real_letta),
+    ]
+)
 def place(request: pytest.FixtureRequest) -> Place:
-    """Each test that asks for it runs on the fake and on the real Letta."""
+    """Each test that asks for it runs on the fake, on the real Letta server and on a real App Server."""
     return request.getfixturevalue(f"{request.param}_place")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What an App Server does otherwise is in one list, and held to: a difference that is none fails."""
+    for item in items:
+        name, _, parameters = item.name.partition("[")
+        if "app_server" in parameters and (reason := {**DIFFERENCES, **NOT_RUN}.get(name)):
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True, run=name not in NOT_RUN))
 
 
 @pytest.fixture(params=["auto", "legacy"])
@@ -83,5 +126,5 @@ def era(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def client(place: Place, era: str) -> AsyncIterator[Client]:
     """A host's connection to our server, in memory."""
-    async with Client(build_server(Settings(base_url=place.base_url)), mode=era) as connected:
+    async with Client(build_server(place.settings), mode=era) as connected:
         yield connected

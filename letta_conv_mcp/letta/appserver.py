@@ -96,6 +96,9 @@ class AppServerLetta:
     ) -> list[Conversation]:
         if (query.order_by, query.order) != ("last_message_at", "desc"):
             raise errors.NotSupported("list conversations in another order than the most recently active first")
+        if after is not None:
+            # It answers an unknown cursor with the first page, and a walk would never end.
+            await self._link.ask("conversation_retrieve", errors.UnknownCursor("cursor", after), conversation_id=after)
         wanted = {"agent_id": query.agent_id, "after": after, "limit": limit}
         answer = await self._link.ask(
             "conversation_list", query={name: value for name, value in wanted.items() if value is not None}
@@ -147,11 +150,14 @@ class AppServerLetta:
         talk = await self._talk(conversation_id)
         if talk.active is not None:
             return [_run_of(talk, talk.active)]
-        if active:
+        is_busy = talk.is_processing and not talk.requests
+        if active and not is_busy:
             return []
         newest = await self.messages(conversation_id, order="desc", limit=PAGE)
-        said = (message for message in newest if message.get("message_type") == "user_message")
-        return [_run_in_history(talk, _message_id(message)) for message in said][:limit]
+        said = [_message_id(message) for message in newest if message.get("message_type") == "user_message"]
+        if is_busy and said and talk.is_processing:
+            return [_run_of(talk, talk.suppose(said[0]))]
+        return [] if active else [_run_in_history(talk, message_id) for message_id in said][:limit]
 
     async def run(self, run_id: str, conversation_id: str) -> Run:
         talk = await self._talk(conversation_id)

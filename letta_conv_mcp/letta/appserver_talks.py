@@ -57,6 +57,7 @@ class Talk:
         self._last_seq: dict[str, int] = {}
         self._done_runs: deque[str] = deque(maxlen=KEPT_KEYS)
         self._keys: deque[tuple[object, ...]] = deque(maxlen=KEPT_KEYS)
+        self._answered: deque[str] = deque(maxlen=KEPT_KEYS)
         self._calls: dict[str, Approval] = {}
         self._needed: list[str] = []
         self._decided: dict[str, Decision] = {}
@@ -87,6 +88,10 @@ class Talk:
     def newest_leg(self, message_id: str) -> Leg | None:
         """The last leg of a message's turn that is remembered."""
         return next((leg for leg in reversed(self._legs.values()) if leg.message_id == message_id), None)
+
+    def suppose(self, message_id: str) -> Leg:
+        """The server is at work, and has not said yet on what: it must be the newest message."""
+        return self._begin([message_id])
 
     def expect(self, otid: str) -> Leg:
         """A message of ours is about to be sent."""
@@ -143,6 +148,7 @@ class Talk:
             self._note_request(str(pending.get("request_id")), first_object(pending.get("request")))
         if not self.is_processing and not open_requests:
             self.requests.clear()
+        self._halt()
 
     def _hear_loop(self, loop: Json) -> None:
         for run_id, message_ids in first_object(loop.get("client_message_ids_by_run_id")).items():
@@ -150,6 +156,7 @@ class Talk:
         for run_id in cast("list[str]", loop.get("active_run_ids") or []):
             if run_id not in self._done_runs and self._message_ids.get(run_id):
                 self._begin(self._message_ids[run_id])
+        self._halt()
 
     def _hear_delta(self, delta: Json) -> None:
         if not self._is_new_delta(delta):
@@ -177,19 +184,24 @@ class Talk:
         call_id = self._note_request(request_id, request)
         if answer := self._answer(call_id):
             return [answer]
-        leg = self.current or self._begin([request_id])
-        if not leg.is_over:
-            asked = [
-                AskedApproval(
-                    approval.tool_call_id,
-                    approval.tool,
-                    "" if approval.tool_call_id in leg.called else approval.arguments,
-                    approval.requested_at,
-                )
-                for approval in self.approvals
-            ]
-            leg.finish("requires_approval", None, *asked)
+        self._halt()
         return []
+
+    def _halt(self) -> None:
+        """End the leg that goes on where a question is open, which may be heard of before the leg is."""
+        leg = self.current
+        if leg is None or leg.is_over or not self.requests:
+            return
+        asked = [
+            AskedApproval(
+                approval.tool_call_id,
+                approval.tool,
+                "" if approval.tool_call_id in leg.called else approval.arguments,
+                approval.requested_at,
+            )
+            for approval in self.approvals
+        ]
+        leg.finish("requires_approval", None, *asked)
 
     def _hear_end(self, event: Json) -> None:
         named = cast("list[str]", event.get("terminal_consumer_ids") or [])
@@ -247,11 +259,15 @@ class Talk:
         decision = self._decided.get(call_id)
         if decision is None or call_id not in self.requests:
             return None
-        return answer_fields(self.runtime, self.requests.pop(call_id), decision)
+        request_id = self.requests.pop(call_id)
+        # The other connection may still tell of it as open.
+        self._answered.append(request_id)
+        return answer_fields(self.runtime, request_id, decision)
 
     def _note_request(self, request_id: str, request: Json) -> str:
         call_id = str(request.get("tool_call_id") or request_id)
-        self.requests[call_id] = request_id
+        if request_id not in self._answered:
+            self.requests[call_id] = request_id
         if call_id not in self._calls:
             call = CalledTool(call_id, str(request.get("tool_name") or ""), arguments_text(request.get("input")))
             self._note_call(call, None)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from mcp import Client
@@ -13,7 +14,7 @@ from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from tests.conftest import Place
 from tests.fake import Answer, FakeLetta, Tool
-from tests.integration.calls import Progress, call, failure, held, new_conversation, text_of_result
+from tests.integration.calls import Progress, call, failure, held, text_of_result
 
 pytestmark = pytest.mark.anyio
 
@@ -31,14 +32,41 @@ def ids_in(reply: dict[str, Any]) -> list[str]:
 
 async def said_by_user(place: Place, conversation_id: str) -> list[str]:
     """The person's messages, as Letta has them."""
+    if place.rig is not None:
+        return await anyio.to_thread.run_sync(place.rig.said_by_user, conversation_id)
     async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
         listed = (await letta.get(f"/v1/conversations/{conversation_id}/messages", params={"order": "asc"})).json()
     return [message["content"] for message in listed if message["message_type"] == "user_message"]
 
 
+async def another_agent(place: Place) -> str:
+    """An agent with the same tools, whose own thread is empty; its id."""
+    if place.rig is not None:
+        return await anyio.to_thread.run_sync(place.rig.make_agent, "Own")
+    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
+        agent = (await letta.get(f"/v1/agents/{place.agent_id}")).json()
+        tools = [tool["id"] for tool in agent.get("tools", [])]
+        body = {"name": "Own", "model": agent["model"], "include_base_tools": False, "tool_ids": tools}
+        made = (await letta.post("/v1/agents/", json=body)).raise_for_status().json()
+        rule = {"requires_approval": True}
+        await letta.patch(f"/v1/agents/{made['id']}/tools/approval/delete_everything", json=rule)
+    return made["id"]
+
+
+async def let_calls_be_parallel(place: Place, conversation_id: str) -> None:
+    """A REST server makes one call a step unless the model's settings allow more."""
+    if place.rig is not None:
+        return
+    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
+        agent = (await letta.get(f"/v1/agents/{place.agent_id}")).json()
+        settings = {"provider_type": "openai", "parallel_tool_calls": True}
+        body = {"model": agent["model"], "model_settings": settings}
+        (await letta.patch(f"/v1/conversations/{conversation_id}", json=body)).raise_for_status()
+
+
 @pytest.mark.parametrize("watched", [True, False])
 async def test_an_approved_call_runs_and_the_reply_goes_on(client: Client, place: Place, watched: bool) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
 
     reply = await call(
@@ -58,7 +86,7 @@ async def test_an_approved_call_runs_and_the_reply_goes_on(client: Client, place
 
 
 async def test_a_denied_call_does_not_run_and_the_agent_hears_why(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
 
     reply = await call(
@@ -72,7 +100,7 @@ async def test_a_denied_call_does_not_run_and_the_agent_hears_why(client: Client
 
 async def test_an_answer_that_fits_nothing_pending_is_not_passed_on(client: Client, place: Place) -> None:
     """LETTA: an answer to no request is a failed run, and one that was given already makes the agent think anew."""
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     too_early = await failure(client, "answer_approval", conversation_id=conversation_id, approve=["call_1"])
     asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
     [pending] = ids_in(asked)
@@ -93,7 +121,7 @@ async def test_an_answer_that_fits_nothing_pending_is_not_passed_on(client: Clie
 
 
 async def test_the_same_answer_given_twice_at_once_counts_once(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     asked = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
     said: list[str] = []
 
@@ -111,9 +139,9 @@ async def test_the_same_answer_given_twice_at_once_counts_once(client: Client, p
 
 
 async def test_a_pending_approval_is_found_after_a_restart_and_answered(place: Place, era: str) -> None:
-    settings = Settings(base_url=place.base_url)
+    settings = place.settings
     async with Client(build_server(settings), mode=era) as one:
-        conversation_id = await new_conversation(one, place.agent_id)
+        conversation_id = await place.new_conversation(one)
         asked = await call(one, "send_message", conversation_id=conversation_id, message=ASK)
     async with Client(build_server(settings), mode=era) as other:
         seen = await call(other, "retrieve_conversation", conversation_id=conversation_id)
@@ -130,14 +158,7 @@ async def test_a_pending_approval_is_found_after_a_restart_and_answered(place: P
 
 
 async def test_an_approval_in_the_agents_own_thread_is_answered_too(place: Place, era: str, client: Client) -> None:
-    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
-        agent = (await letta.get(f"/v1/agents/{place.agent_id}")).json()
-        tools = [tool["id"] for tool in agent.get("tools", [])]
-        body = {"name": "Own", "model": agent["model"], "include_base_tools": False, "tool_ids": tools}
-        made = (await letta.post("/v1/agents/", json=body)).raise_for_status().json()
-        rule = {"requires_approval": True}
-        await letta.patch(f"/v1/agents/{made['id']}/tools/approval/delete_everything", json=rule)
-    thread = f"default:{made['id']}"
+    thread = f"default:{await another_agent(place)}"
     asked = await call(client, "send_message", conversation_id=thread, message=ASK)
 
     reply = await call(client, "answer_approval", conversation_id=thread, approve=ids_in(asked))
@@ -150,7 +171,7 @@ async def test_a_call_for_the_client_that_offered_the_tool_can_be_denied_and_not
     client: Client, place: Place
 ) -> None:
     """LETTA: approving it would tell the agent that there is no such tool."""
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as other:
         body = {"messages": [{"role": "user", "content": "#tool local_ls {}"}], "client_tools": [CLIENT_TOOL]}
         (await other.post(f"/v1/conversations/{conversation_id}/messages", json=body)).raise_for_status()
@@ -167,13 +188,9 @@ async def test_a_call_for_the_client_that_offered_the_tool_can_be_denied_and_not
 
 async def test_calls_made_at_once_are_answered_at_once(place: Place, era: str) -> None:
     """LETTA: an agent with parallel tool calls waits for all of them, and takes all answers or none."""
-    async with Client(build_server(Settings(base_url=place.base_url)), mode=era) as client:
-        conversation_id = await new_conversation(client, place.agent_id)
-        async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
-            agent = (await letta.get(f"/v1/agents/{place.agent_id}")).json()
-            settings = {"provider_type": "openai", "parallel_tool_calls": True}
-            body = {"model": agent["model"], "model_settings": settings}
-            (await letta.patch(f"/v1/conversations/{conversation_id}", json=body)).raise_for_status()
+    async with Client(build_server(place.settings), mode=era) as client:
+        conversation_id = await place.new_conversation(client)
+        await let_calls_be_parallel(place, conversation_id)
         asked = await call(
             client, "send_message", Progress(), conversation_id=conversation_id, message="#two delete_everything {}"
         )
@@ -190,9 +207,9 @@ async def test_a_message_that_was_refused_shows_what_is_pending_to_whoever_finds
     place: Place, era: str
 ) -> None:
     """LETTA: the refused message leaves a failed run on top, which says nothing of the cause."""
-    settings = Settings(base_url=place.base_url)
+    settings = place.settings
     async with Client(build_server(settings), mode=era) as one, Client(build_server(settings), mode=era) as other:
-        conversation_id = await new_conversation(one, place.agent_id)
+        conversation_id = await place.new_conversation(one)
         asked = await call(one, "send_message", conversation_id=conversation_id, message=ASK)
         await call(one, "send_message", conversation_id=conversation_id, message="hello?")
         found = [await call(client, "wait_for_reply", conversation_id=conversation_id) for client in (one, other)]

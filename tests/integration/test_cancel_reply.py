@@ -14,18 +14,20 @@ from letta_conv_mcp.tools.progress import ARRIVED
 from tests.conftest import Place
 from tests.fake import FakeLetta, Tool
 from tests.fake.state import Conversation
-from tests.integration.calls import Progress, call, failure, heard, held, new_conversation, posts
+from tests.integration.calls import Progress, call, failure, heard, held, posts
 
 pytestmark = pytest.mark.anyio
 
 LONG = "#drip 0.3 one two three four five six seven eight nine ten"
 
 
-async def said_of(place: Place, run_id: str) -> str:
-    """How Letta files a run."""
+async def filed(place: Place, run_id: str, as_what: str) -> None:
+    """Letta must have filed a run so; an App Server keeps none."""
+    if place.rig is not None:
+        return
     async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as letta:
         run = (await letta.get(f"/v1/runs/{run_id}")).raise_for_status().json()
-    return f"{run['status']}: {run['stop_reason']}"
+    assert f"{run['status']}: {run['stop_reason']}" == as_what
 
 
 async def begin(client: Client, conversation_id: str) -> None:
@@ -39,7 +41,7 @@ async def begin(client: Client, conversation_id: str) -> None:
 
 
 async def test_a_run_is_stopped_and_its_words_so_far_are_told(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     await begin(client, conversation_id)
 
     reply = await call(client, "cancel_reply", conversation_id=conversation_id)
@@ -49,13 +51,13 @@ async def test_a_run_is_stopped_and_its_words_so_far_are_told(client: Client, pl
     # LETTA: a step that isn't streamed is finished and stored all the same.
     assert "echo: one two three four five six seven eight nine ten".startswith(reply["text"].strip())
     assert reply["next_step"].startswith("The run was cancelled.")
-    assert await said_of(place, reply["run_id"]) == "cancelled: cancelled"
+    await filed(place, reply["run_id"], "cancelled: cancelled")
     assert (after["status"], after["text"]) == ("completed", "echo: next")
 
 
 async def test_only_that_one_run_is_stopped(client: Client, place: Place) -> None:
     """LETTA: the agent's own cancel would stop all that the agent does."""
-    one, sibling = [await new_conversation(client, place.agent_id) for _ in range(2)]
+    one, sibling = [await place.new_conversation(client) for _ in range(2)]
     await call(client, "send_message", conversation_id=sibling, message="#slow 2 go on", wait_seconds=0)
     await begin(client, one)
 
@@ -67,7 +69,7 @@ async def test_only_that_one_run_is_stopped(client: Client, place: Place) -> Non
 
 
 async def test_where_nothing_runs_nothing_is_cancelled(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     at_first = await failure(client, "cancel_reply", conversation_id=conversation_id)
     reply = await call(client, "send_message", conversation_id=conversation_id, message="hello")
 
@@ -77,16 +79,16 @@ async def test_where_nothing_runs_nothing_is_cancelled(client: Client, place: Pl
     assert at_first == latest
     assert latest.startswith(f"Nothing is running in '{conversation_id}', so nothing was cancelled.")
     assert by_run.startswith(f"Run '{reply['run_id']}' has ended already, so nothing was cancelled.")
-    assert await said_of(place, reply["run_id"]) == "completed: end_turn"
+    await filed(place, reply["run_id"], "completed: end_turn")
 
 
 async def test_a_run_of_another_client_is_not_stopped(place: Place, era: str) -> None:
-    settings = Settings(base_url=place.base_url)
+    settings = place.settings
     async with (
         Client(build_server(settings), mode=era) as one,
         Client(build_server(settings), mode=era) as other,
     ):
-        conversation_id = await new_conversation(one, place.agent_id)
+        conversation_id = await place.new_conversation(one)
         await begin(one, conversation_id)
         running = await call(other, "wait_for_reply", conversation_id=conversation_id, wait_seconds=0)
         said = await failure(other, "cancel_reply", conversation_id=conversation_id)
@@ -103,7 +105,7 @@ async def test_an_approval_in_the_agents_own_thread_keeps_its_other_runs_from_be
 ) -> None:
     """LETTA: cancelling any run of the agent denies it, in the person's name."""
     thread = f"default:{place.agent_id}"
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     asked = await call(client, "send_message", conversation_id=thread, message="#tool delete_everything {}")
     await begin(client, conversation_id)
 

@@ -13,7 +13,7 @@ from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from tests.conftest import Place
 from tests.fake import FakeLetta, Tool
-from tests.integration.calls import call, heard, new_conversation
+from tests.integration.calls import call, heard
 
 pytestmark = pytest.mark.anyio
 
@@ -39,30 +39,31 @@ def chose(decision: str) -> ElicitResult:
     return ElicitResult(action="accept", content={"decision": decision})
 
 
-def host(base_url: str, era: str, person: Callable[..., Any], **settings: Any) -> Client:
-    server = build_server(Settings(base_url=base_url, **settings))
-    return Client(server, mode=era, elicitation_callback=person)
+def host(settings: Settings, era: str, person: Callable[..., Any]) -> Client:
+    return Client(build_server(settings), mode=era, elicitation_callback=person)
 
 
 async def test_the_person_is_asked_and_an_approval_lets_the_agent_go_on(place: Place, era: str) -> None:
     person = Person([chose("approve")])
-    async with host(place.base_url, era, person) as client:
-        conversation_id = await new_conversation(client, place.agent_id)
+    async with host(place.settings, era, person) as client:
+        conversation_id = await place.new_conversation(client)
 
         reply = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
 
     assert (reply["status"], reply["approvals"]) == ("completed", [])
     assert "deleted everything there" in reply["text"]
-    assert person.asked == [
-        'The Letta agent asks to run:\ndelete_everything({"where": "there"})\nAllow it?',
-    ]
+    [question] = person.asked
+    # An App Server sets the spaces of the arguments anew.
+    assert (
+        question.replace(": ", ":") == 'The Letta agent asks to run:\ndelete_everything({"where":"there"})\nAllow it?'
+    )
     assert person.schemas[0]["properties"]["decision"]["enum"] == ["approve", "deny", "not_now"]
 
 
 async def test_a_denial_of_the_persons_reaches_the_agent(place: Place, era: str) -> None:
     person = Person([chose("deny")])
-    async with host(place.base_url, era, person) as client:
-        conversation_id = await new_conversation(client, place.agent_id)
+    async with host(place.settings, era, person) as client:
+        conversation_id = await place.new_conversation(client)
 
         reply = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
 
@@ -84,8 +85,8 @@ async def test_a_denial_of_the_persons_reaches_the_agent(place: Place, era: str)
 )
 async def test_anything_but_a_decision_leaves_the_call_pending(place: Place, era: str, answer: ElicitResult) -> None:
     """Ours: nothing is ever approved or denied by default."""
-    async with host(place.base_url, era, Person([answer])) as client:
-        conversation_id = await new_conversation(client, place.agent_id)
+    async with host(place.settings, era, Person([answer])) as client:
+        conversation_id = await place.new_conversation(client)
 
         reply = await call(client, "send_message", conversation_id=conversation_id, message=ASK)
         seen = await call(client, "retrieve_conversation", conversation_id=conversation_id)
@@ -99,7 +100,9 @@ async def test_a_question_that_fails_at_the_host_leaves_the_call_pending(fake: F
     """The older eras, where the question is a request of ours."""
     agent = fake.add_agent("Ada", tools=[Tool("erase", requires_approval=True)])
     talk = fake.add_conversation(agent)
-    async with host(fake.base_url, "legacy", Person([ErrorData(code=-32000, message="no window")])) as client:
+    async with host(
+        Settings(base_url=fake.base_url), "legacy", Person([ErrorData(code=-32000, message="no window")])
+    ) as client:
         reply = await call(client, "send_message", conversation_id=talk.id, message="#tool erase {}")
 
     assert reply["status"] == "awaiting_approval"
@@ -115,7 +118,7 @@ async def test_a_person_who_does_not_answer_in_time_leaves_the_call_pending(fake
         await anyio.sleep_forever()
         raise AssertionError
 
-    async with host(fake.base_url, "legacy", away) as client:
+    async with host(Settings(base_url=fake.base_url), "legacy", away) as client:
         reply = await call(client, "send_message", conversation_id=talk.id, message="#tool erase {}", wait_seconds=0.5)
 
     assert reply["status"] == "awaiting_approval"
@@ -124,8 +127,8 @@ async def test_a_person_who_does_not_answer_in_time_leaves_the_call_pending(fake
 
 async def test_the_next_question_of_the_same_turn_is_put_too(place: Place, era: str) -> None:
     person = Person([chose("approve"), chose("deny")])
-    async with host(place.base_url, era, person) as client:
-        conversation_id = await new_conversation(client, place.agent_id)
+    async with host(place.settings, era, person) as client:
+        conversation_id = await place.new_conversation(client)
 
         reply = await call(client, "send_message", conversation_id=conversation_id, message=f"{ASK} {ASK}")
 
@@ -136,8 +139,8 @@ async def test_the_next_question_of_the_same_turn_is_put_too(place: Place, era: 
 
 async def test_waiting_for_a_reply_puts_its_question_too(place: Place, era: str) -> None:
     person = Person([chose("approve")])
-    async with host(place.base_url, era, person) as client:
-        conversation_id = await new_conversation(client, place.agent_id)
+    async with host(place.settings, era, person) as client:
+        conversation_id = await place.new_conversation(client)
         await call(client, "send_message", conversation_id=conversation_id, message=f"#slow 0.5 {ASK}", wait_seconds=0)
 
         reply = await call(client, "wait_for_reply", conversation_id=conversation_id)
@@ -157,7 +160,7 @@ async def test_a_question_somebody_else_has_answered_meanwhile_does_no_harm(fake
             await call(other, "answer_approval", conversation_id=talk.id, deny=ids, reason="no")
             return chose("approve")
 
-        async with host(fake.base_url, era, late) as client:
+        async with host(Settings(base_url=fake.base_url), era, late) as client:
             reply = await call(client, "send_message", conversation_id=talk.id, message="#tool erase {}")
 
     assert reply["status"] == "completed"

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
         (401, "refused the key in LETTA_API_KEY"),
         (403, "refused the key in LETTA_API_KEY"),
         (402, "out of credits"),
-        (404, "is not a Letta REST server"),
+        (404, "is not a Letta."),
         (418, "did not accept the list's arguments (HTTP 418)"),
         (429, "is limiting requests. Nothing was done; it is safe to try again in a minute"),
         (500, "answered with an error (HTTP 500). Nothing was changed; it is safe to try again"),
@@ -71,7 +71,7 @@ async def test_the_seconds_that_letta_asks_for_are_passed_on(
 async def test_an_answer_that_is_no_json_is_not_lettas(fake: FakeLetta, fake_client: Client) -> None:
     fake.fail("GET", "/v1/agents/*", Answer(200, b"<html>Welcome</html>", {"content-type": "text/html"}))
 
-    assert "is not a Letta REST server" in await failure(fake_client, "list_agents")
+    assert "is not a Letta." in await failure(fake_client, "list_agents")
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -110,7 +110,7 @@ async def test_an_app_server_is_recognised_by_no_tool_but_never_mistaken(fake: F
 
     said = await failure(fake_client, "retrieve_conversation", conversation_id="conv-1")
 
-    assert "is not a Letta REST server" in said
+    assert "is not a Letta." in said
 
 
 async def test_a_conversation_whose_making_is_unknown_is_asked_for_once(fake: FakeLetta, fake_client: Client) -> None:
@@ -185,7 +185,7 @@ async def test_a_503_that_speaks_of_redis_has_a_sentence_too(
 
 async def test_a_model_that_letta_does_not_know_is_not_called_an_unknown_conversation(place: Place, era: str) -> None:
     """0.16.8 takes any model for a conversation, and refuses the first message with 404."""
-    async with Client(build_server(Settings(base_url=place.base_url)), mode=era) as client:
+    async with Client(build_server(place.settings), mode=era) as client:
         made = await call(client, "create_conversation", agent_id=place.agent_id, model="openai-proxy/nosuch")
 
         said = await failure(client, "send_message", conversation_id=made["id"], message="hello")

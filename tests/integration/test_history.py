@@ -24,7 +24,7 @@ def conversations_by_place() -> dict[Place, str]:
 async def talked(client: Client, place: Place, conversations_by_place: dict[Place, str]) -> str:
     """A conversation with a thought, a tool call, an approval, and plain talk in it."""
     if place not in conversations_by_place:
-        conversation_id = await new_conversation(client, place.agent_id)
+        conversation_id = await place.new_conversation(client)
         for message in ("one", "#reason I wonder# two", '#tool lookup {"query": "x"}', "#tool delete_everything {}"):
             await call(client, "send_message", conversation_id=conversation_id, message=message)
         conversations_by_place[place] = conversation_id
@@ -138,7 +138,7 @@ async def test_an_unknown_cursor_is_an_error_and_not_the_first_page_again(
 
 async def test_a_cursor_of_another_conversation_is_an_error(client: Client, place: Place, talked: str) -> None:
     page = await call(client, "get_history", conversation_id=talked, limit=1)
-    other = await new_conversation(client, place.agent_id)
+    other = await place.new_conversation(client)
     await call(client, "send_message", conversation_id=other, message="hello")
 
     sentence = await failure(client, "get_history", conversation_id=other, before=page["older_cursor"])
@@ -182,7 +182,7 @@ async def test_a_compacted_conversation_is_read_whole_and_in_order(real_place: P
 
 
 async def test_long_texts_are_cut_unless_the_whole_is_asked_for(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     await call(client, "send_message", conversation_id=conversation_id, message="#long 1000")
 
     page = await call(client, "get_history", conversation_id=conversation_id, limit=1)

@@ -103,7 +103,7 @@ async def test_a_conversation_is_read_as_the_tool_retrieves_it(client: Client, p
 async def test_messages_are_read_page_by_page_as_the_tool_reads_them(
     client: Client, place: Place, own_thread: bool
 ) -> None:
-    conversation_id = f"default:{place.agent_id}" if own_thread else await new_conversation(client, place.agent_id)
+    conversation_id = f"default:{place.agent_id}" if own_thread else await place.new_conversation(client)
     for message in ("one", "two"):
         await call(client, "send_message", conversation_id=conversation_id, message=message)
 
@@ -145,7 +145,7 @@ async def test_an_unknown_conversation_is_a_clean_not_found(client: Client, rest
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "many", "1.5"])
 async def test_a_limit_that_cannot_be_is_named_in_the_error(client: Client, place: Place, limit: str) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     with pytest.raises(MCPError) as caught:
         await client.read_resource(f"letta://conversations/{conversation_id}/messages?limit={limit}")

@@ -1,12 +1,12 @@
 """Sending and waiting, on the fake and on a real Letta, in both eras."""
 
 import anyio
-import httpx
 import pytest
 from mcp import Client
 
+from letta_conv_mcp.server import build_server
 from tests.conftest import Place
-from tests.integration.calls import Progress, call, failure, new_conversation
+from tests.integration.calls import Progress, call, failure
 
 pytestmark = pytest.mark.anyio
 
@@ -14,11 +14,11 @@ MAY_BE_REPEATED = "The message was not kept; it is safe to send it again."
 
 
 async def test_a_reply_says_what_the_agent_said_and_that_it_is_whole(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     reply = await call(client, "send_message", conversation_id=conversation_id, message="hello there")
 
-    assert reply.pop("run_id").startswith("run-")
+    assert reply.pop("run_id")
     assert reply == {
         "status": "completed",
         "text": "echo: hello there",
@@ -31,7 +31,7 @@ async def test_a_reply_says_what_the_agent_said_and_that_it_is_whole(client: Cli
 
 
 async def test_a_second_message_finds_the_first_one_remembered(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     await call(client, "send_message", conversation_id=conversation_id, message="My cat is called Ink.")
 
     reply = await call(client, "send_message", conversation_id=conversation_id, message="What did I tell you?")
@@ -40,7 +40,7 @@ async def test_a_second_message_finds_the_first_one_remembered(client: Client, p
 
 
 async def test_what_is_said_in_one_conversation_is_not_known_in_another(client: Client, place: Place) -> None:
-    one, other = [await new_conversation(client, place.agent_id) for _ in range(2)]
+    one, other = [await place.new_conversation(client) for _ in range(2)]
     await call(client, "send_message", conversation_id=one, message="My cat is called Ink.")
 
     reply = await call(client, "send_message", conversation_id=other, message="What did I tell you?")
@@ -49,7 +49,7 @@ async def test_what_is_said_in_one_conversation_is_not_known_in_another(client: 
 
 
 async def test_progress_tells_the_words_as_they_come(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     progress = Progress()
 
     reply = await call(
@@ -64,7 +64,7 @@ async def test_progress_tells_the_words_as_they_come(client: Client, place: Plac
 
 
 async def test_progress_names_the_tool_that_the_agent_calls(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     progress = Progress()
 
     reply = await call(
@@ -83,7 +83,7 @@ async def test_progress_names_the_tool_that_the_agent_calls(client: Client, plac
 
 
 async def test_full_detail_adds_reasoning_and_usage(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     reply = await call(
         client, "send_message", conversation_id=conversation_id, message="#reason I wonder# hi", detail="full"
@@ -97,7 +97,7 @@ async def test_full_detail_adds_reasoning_and_usage(client: Client, place: Place
 async def test_a_wait_that_runs_out_leaves_a_running_reply_and_waiting_on_brings_the_whole(
     client: Client, place: Place
 ) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     first = await call(
         client, "send_message", conversation_id=conversation_id, message="#slow 2 at last", wait_seconds=0.5
@@ -110,7 +110,7 @@ async def test_a_wait_that_runs_out_leaves_a_running_reply_and_waiting_on_brings
 
 
 async def test_waiting_after_the_end_gives_the_reply_again(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     reply = await call(client, "send_message", conversation_id=conversation_id, message="once")
 
     again = await call(client, "wait_for_reply", conversation_id=conversation_id)
@@ -121,7 +121,7 @@ async def test_waiting_after_the_end_gives_the_reply_again(client: Client, place
 
 
 async def test_waiting_where_nothing_was_said_is_an_error(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     sentence = await failure(client, "wait_for_reply", conversation_id=conversation_id)
 
@@ -130,7 +130,7 @@ async def test_waiting_where_nothing_was_said_is_an_error(client: Client, place:
 
 @pytest.mark.parametrize("run_id", ["run-00000000-0000-4000-8000-000000000000", "run-junk", "..", "a/b"])
 async def test_an_unknown_run_is_named_in_the_error(client: Client, place: Place, run_id: str) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     sentence = await failure(client, "wait_for_reply", conversation_id=conversation_id, run_id=run_id)
 
@@ -138,7 +138,7 @@ async def test_an_unknown_run_is_named_in_the_error(client: Client, place: Place
 
 
 async def test_a_run_of_another_conversation_is_not_shown(client: Client, place: Place) -> None:
-    one, other = [await new_conversation(client, place.agent_id) for _ in range(2)]
+    one, other = [await place.new_conversation(client) for _ in range(2)]
     reply = await call(client, "send_message", conversation_id=one, message="secret")
 
     sentence = await failure(client, "wait_for_reply", conversation_id=other, run_id=reply["run_id"])
@@ -147,7 +147,7 @@ async def test_a_run_of_another_conversation_is_not_shown(client: Client, place:
 
 
 async def test_a_tool_that_needs_approval_is_reported_with_what_it_would_do(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     reply = await call(
         client,
@@ -160,7 +160,8 @@ async def test_a_tool_that_needs_approval_is_reported_with_what_it_would_do(clie
 
     assert (reply["status"], reply["stop_reason"]) == ("awaiting_approval", "requires_approval")
     approval = reply["approvals"][0]
-    assert (approval["tool"], approval["arguments"]) == ("delete_everything", '{"where": "there"}')
+    # An App Server sets the spaces anew.
+    assert (approval["tool"], approval["arguments"].replace(" ", "")) == ("delete_everything", '{"where":"there"}')
     assert approval["tool_call_id"]
     assert approval["requested_at"]
     assert seen["approvals"] == reply["approvals"]
@@ -168,14 +169,13 @@ async def test_a_tool_that_needs_approval_is_reported_with_what_it_would_do(clie
 
 
 async def test_an_approval_that_another_client_has_answered_is_not_shown_as_pending(
-    client: Client, place: Place
+    client: Client, place: Place, era: str
 ) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     asked = await call(client, "send_message", conversation_id=conversation_id, message="#tool delete_everything {}")
-    answer = {"type": "approval", "tool_call_id": asked["approvals"][0]["tool_call_id"], "approve": True}
-    async with httpx.AsyncClient(base_url=place.base_url, timeout=30) as other:
-        body = {"messages": [{"type": "approval", "approvals": [answer]}]}
-        (await other.post(f"/v1/conversations/{conversation_id}/messages", json=body)).raise_for_status()
+    ids = [approval["tool_call_id"] for approval in asked["approvals"]]
+    async with Client(build_server(place.settings), mode=era) as other:
+        await call(other, "answer_approval", conversation_id=conversation_id, approve=ids)
 
     by_run = await call(client, "wait_for_reply", conversation_id=conversation_id, run_id=asked["run_id"])
     latest = await call(client, "wait_for_reply", conversation_id=conversation_id)
@@ -190,7 +190,7 @@ async def test_a_message_behind_a_pending_approval_is_not_sent_and_the_reply_say
     client: Client, place: Place
 ) -> None:
     """Letta answers it with an internal error that doesn't name the cause."""
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     first = await call(client, "send_message", conversation_id=conversation_id, message="#tool delete_everything {}")
 
     reply = await call(client, "send_message", conversation_id=conversation_id, message="are you there?")
@@ -217,7 +217,7 @@ async def test_a_message_behind_a_pending_approval_is_not_sent_and_the_reply_say
 async def test_a_failing_model_is_a_failed_reply_with_the_reason_in_our_words(
     client: Client, place: Place, directive: str, next_step: str
 ) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     reply = await call(client, "send_message", conversation_id=conversation_id, message=f"{directive} hello")
     page = await call(client, "get_history", conversation_id=conversation_id, types=["user_message"])
@@ -231,7 +231,7 @@ async def test_an_answer_without_words_says_so_or_fails_but_is_never_a_silent_su
     client: Client, place: Place
 ) -> None:
     """Letta calls it a failure in step mode, and an ordinary end in token mode."""
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     watched = await call(client, "send_message", Progress(), conversation_id=conversation_id, message="#empty")
     unwatched = await call(client, "send_message", conversation_id=conversation_id, message="#empty")
@@ -242,7 +242,7 @@ async def test_an_answer_without_words_says_so_or_fails_but_is_never_a_silent_su
 
 
 async def test_messages_to_one_conversation_are_sent_one_after_another(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     replies: dict[str, str] = {}
 
     async def say(message: str) -> None:
@@ -257,7 +257,7 @@ async def test_messages_to_one_conversation_are_sent_one_after_another(client: C
 
 
 async def test_whitespace_is_no_message(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     sentence = await failure(client, "send_message", conversation_id=conversation_id, message=" \n ")
 
@@ -266,7 +266,7 @@ async def test_whitespace_is_no_message(client: Client, place: Place) -> None:
 
 async def test_words_of_every_script_arrive_whole(client: Client, place: Place) -> None:
     """U+2028 comes raw in Letta's frames, and splits lines for careless readers."""
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
     words = "Grüße, 世界\u2028second line 👩‍👩‍👧 end"
 
     reply = await call(client, "send_message", Progress(), conversation_id=conversation_id, message=words)
@@ -275,7 +275,7 @@ async def test_words_of_every_script_arrive_whole(client: Client, place: Place) 
 
 
 async def test_a_long_reply_is_cut_with_a_word_how_to_get_the_rest(client: Client, place: Place) -> None:
-    conversation_id = await new_conversation(client, place.agent_id)
+    conversation_id = await place.new_conversation(client)
 
     reply = await call(client, "send_message", conversation_id=conversation_id, message="#long 6000")
     whole = await call(client, "wait_for_reply", conversation_id=conversation_id, detail="full")

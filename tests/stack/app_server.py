@@ -1,5 +1,6 @@
-"""A real Letta App Server, for tests of how it is recognised. Fetched once (76 MB), as `install` fetches the rest."""
+"""A real Letta App Server. Fetched once (76 MB), as `install` fetches the rest."""
 
+import json
 import os
 import subprocess
 import sys
@@ -23,11 +24,21 @@ QUIET = {
 }
 
 
+# What its agents may do unasked: nothing but what the tests' own tools do.
+PERMISSIONS = {
+    "deny": ["Bash", "exec_command", "Agent", "Task", "Workflow"],
+    "allow": ["memory_replace", "lookup", "fail"],
+}
+
+
 @contextmanager
-def open_app_server(folder: Path, *, token: str | None = None) -> Generator[str]:
-    """The ws:// address of an App Server that keeps everything in an empty folder; with a token it is guarded."""
+def open_app_server(folder: Path, *, token: str | None = None, port: int = 0) -> Generator[str]:
+    """The ws:// address of an App Server that keeps everything in a folder; with a token it is guarded."""
+    settings = folder / ".letta/settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(json.dumps({"reflectionTrigger": "off", "permissions": PERMISSIONS}))
     folders = {"HOME": str(folder), "LETTA_LOCAL_BACKEND_DIR": str(folder / "store")}
-    command = [str(_installed()), "--backend", "local", "server", "--listen", "ws://127.0.0.1:0"]
+    command = [str(_installed()), "--backend", "local", "server", "--listen", f"ws://127.0.0.1:{port}"]
     if token is not None:
         command += ["--ws-auth", "capability-token", "--ws-token-sha256", sha256(token.encode()).hexdigest()]
     with subprocess.Popen(
