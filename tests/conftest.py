@@ -94,7 +94,7 @@ def app_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppRig]:
 
 @pytest.fixture(scope="session")
 def app_server_place(app_rig: AppRig) -> Place:
-    return Place(app_rig.address, app_rig.agent_id, "Ada", app_rig)
+    return Place(app_rig.server.address, app_rig.agent_id, "Ada", app_rig)
 
 
 @pytest.fixture(

@@ -10,7 +10,8 @@ from typing import TypeVar
 import anyio
 
 from letta_conv_mcp.errors import AgentNotFound, LettaFailure, NotConfigured
-from letta_conv_mcp.letta.port import ConversationQuery
+from letta_conv_mcp.letta.appserver import open_app_server
+from letta_conv_mcp.letta.port import ConversationQuery, Letta
 from letta_conv_mcp.letta.rest import RestLetta
 from letta_conv_mcp.letta.rest_connection import RestConnection
 from letta_conv_mcp.letta.rest_probe import Told, capabilities_of, kind_at
@@ -32,6 +33,8 @@ def run_doctor(settings: Settings) -> int:
 async def _examine(settings: Settings, address: str) -> int:
     key = "with a key" if settings.api_key else "without a key"
     _say("ok", "configuration", f"{address}, {key}, waiting {settings.wait_seconds:g} s for a reply")
+    if settings.is_app_server:
+        return await _examine_app_server(settings, address)
     letta = RestLetta(address, settings.api_key)
     connection = RestConnection(address, settings.api_key)
     try:
@@ -48,14 +51,29 @@ async def _examine(settings: Settings, address: str) -> int:
     return 0
 
 
+async def _examine_app_server(settings: Settings, address: str) -> int:
+    async with open_app_server(address, settings.api_key) as letta:
+        try:
+            started = perf_counter()
+            version = await _checked("connection", letta.version)
+            _say("ok", "connection", f"Letta App Server {version} answered in {_milliseconds_since(started)} ms")
+            await _check_key(letta)
+            await _check_default_agent(letta, settings)
+        except LettaFailure:
+            return 1
+    tools = ", ".join(settings.local_tools) or "none"
+    _say("ok", "agents' tools", f"{tools} (LETTA_CONV_LOCAL_TOOLS); a person is asked before each use")
+    return 0
+
+
 async def _check_connection(connection: RestConnection) -> None:
     started = perf_counter()
     kind = await _checked("connection", lambda: kind_at(connection))
     version = f" {kind.version}" if kind.version else ""
-    _say("ok", "connection", f"{kind.name}{version} answered in {(perf_counter() - started) * 1000:.0f} ms")
+    _say("ok", "connection", f"{kind.name}{version} answered in {_milliseconds_since(started)} ms")
 
 
-async def _check_key(letta: RestLetta) -> None:
+async def _check_key(letta: Letta) -> None:
     agents = await _checked("key", lambda: letta.agents(limit=100))
     _say("ok", "key", "accepted, or none is needed")
     await _checked("conversations", lambda: letta.conversations(ConversationQuery(), limit=1))
@@ -79,7 +97,7 @@ async def _check_capabilities(connection: RestConnection) -> None:
         _say("note" if told is False else "ok", what, _told(told))
 
 
-async def _check_default_agent(letta: RestLetta, settings: Settings) -> None:
+async def _check_default_agent(letta: Letta, settings: Settings) -> None:
     wanted = settings.agent_id
     if wanted is None:
         _say("ok", "default agent", "none set (LETTA_AGENT_ID)")
@@ -95,6 +113,10 @@ async def _checked(what: str, check: Callable[[], Awaitable[T]]) -> T:
         hint = " (LETTA_AGENT_ID)" if isinstance(failure, AgentNotFound) else ""
         _say("wrong", what, f"{failure}{hint}")
         raise
+
+
+def _milliseconds_since(started: float) -> str:
+    return f"{(perf_counter() - started) * 1000:.0f}"
 
 
 def _told(value: Told) -> str:

@@ -116,13 +116,6 @@ def events_from_delta(delta: Json) -> list[Event]:
             return []
 
 
-def delta_key(delta: Json) -> tuple[object, ...]:
-    """What two connections are told alike of one delta, so that it counts once."""
-    if delta.get("seq_id") is not None:
-        return delta.get("run_id"), delta.get("seq_id")
-    return delta.get("message_type"), delta.get("id"), delta.get("tool_call_id")
-
-
 def error_type_of(delta: Json) -> str | None:
     """What a delta says went wrong, in Letta's word; None where it says nothing of that kind."""
     match delta.get("message_type"):

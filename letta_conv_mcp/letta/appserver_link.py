@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, PROTOCOL_VERSION, start_fields
-from letta_conv_mcp.letta.appserver_socket import ANSWER_SECONDS, Socket, Unanswered, open_socket
+from letta_conv_mcp.letta.appserver_socket import Socket, Unanswered, open_socket
 from letta_conv_mcp.letta.appserver_talks import Talk
 from letta_conv_mcp.letta.content import Json, first_object
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
@@ -24,7 +24,6 @@ _logger = logging.getLogger(__name__)
 
 CONNECTIONS = 2
 MEND_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
-CLOSE_SECONDS = 1.0
 
 
 class Link:
@@ -60,7 +59,6 @@ class Link:
         missing: errors.LettaFailure | None = None,
         *,
         check: str | None = None,
-        within: float = ANSWER_SECONDS,
         **fields: object,
     ) -> Json:
         """What a request is answered with.
@@ -69,7 +67,6 @@ class Link:
             kind: the frame's type.
             missing: what to raise where what it names isn't there.
             check: what to look at before repeating a request that changes something; None for one that only reads.
-            within: how long to wait for the answer, in seconds.
             fields: the frame's other fields.
 
         Raises:
@@ -78,7 +75,7 @@ class Link:
         """
         socket = (await self.connected())[0]
         try:
-            answer = await socket.ask(kind, fields, within=within)
+            answer = await socket.ask(kind, fields)
         except Unanswered as failure:
             if check is not None:
                 raise errors.OutcomeUnknown(self.address, failure.problem, check, is_repeatable=True) from None
@@ -131,8 +128,9 @@ class Link:
 
     async def close(self) -> None:
         """Let go of the connections. The server then cancels what goes on over them."""
-        for socket in self._sockets:
-            await socket.close()
+        async with anyio.create_task_group() as group:
+            for socket in self._sockets:
+                group.start_soon(socket.close)
 
     async def _enter(
         self, socket: Socket, talk: Talk, kind: str, fields: Json, entered: dict[Socket, set[str]]
@@ -164,15 +162,18 @@ class Link:
     async def _listen(self, socket: Socket) -> None:
         try:
             await socket.listen()
+        except Exception:
+            # A fault of ours must cost one connection: raised here it would end the server, with every turn.
+            _logger.exception("What an App Server said could not be taken in.")
+            await socket.close()
         finally:
             if socket in self._sockets:
                 self._sockets.remove(socket)
-            started = self._started.pop(socket, set())
-            self._watching.pop(socket, None)
+            self._started.pop(socket, None)
+            watched = self._watching.pop(socket, set())
             _logger.info("A connection to the App Server was lost.")
-        # Of a conversation that no other connection has started, nothing more will be heard.
-        lost = started.difference(*self._started.values()) if self._started else started
-        for conversation_id in lost:
+        # Of a conversation that no other connection watches, nothing more will be heard.
+        for conversation_id in watched.difference(*self._watching.values()):
             self._talks[conversation_id].cut()
         if any(talk.active or talk.requests for talk in self._talks.values()):
             self._group.start_soon(self._mend)

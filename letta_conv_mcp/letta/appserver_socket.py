@@ -53,7 +53,7 @@ class Socket:
         self._answers: dict[str, _Answer] = {}
         self.is_open = True
 
-    async def ask(self, kind: str, fields: Json, *, within: float = ANSWER_SECONDS) -> Json:
+    async def ask(self, kind: str, fields: Json) -> Json:
         """What a request is answered with.
 
         Raises:
@@ -63,7 +63,7 @@ class Socket:
         answer = self._answers[request_id] = _Answer()
         try:
             await self.tell({**fields, "type": kind, "request_id": request_id})
-            with anyio.move_on_after(within):
+            with anyio.move_on_after(ANSWER_SECONDS):
                 await answer.came.wait()
         finally:
             del self._answers[request_id]
@@ -86,9 +86,14 @@ class Socket:
 
     async def listen(self) -> None:
         """Take in what the server says until the connection is lost."""
+        from websockets.exceptions import ConnectionClosed
+
         try:
             async for text in self._connection:
                 self._take(text)
+        except ConnectionClosed:
+            # Without a goodbye. What was going on over it is looked after by whoever listens.
+            pass
         finally:
             self.is_open = False
             for answer in self._answers.values():

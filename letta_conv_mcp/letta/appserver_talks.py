@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
+import anyio
+
+from letta_conv_mcp.letta.appserver_echoes import Echoes
 from letta_conv_mcp.letta.appserver_json import (
     answer_fields,
-    delta_key,
     error_type_of,
     events_from_delta,
 )
@@ -30,7 +32,7 @@ from letta_conv_mcp.views import Approval
 
 KEPT_LEGS = 8
 """Ended legs of one conversation that are remembered; the turns remember their replies themselves."""
-KEPT_KEYS = 500
+KEPT_IDS = 500
 
 
 class Talk:
@@ -54,14 +56,14 @@ class Talk:
         self.requests: dict[str, str] = {}
         self._legs: dict[str, Leg] = {}
         self._message_ids: dict[str, list[str]] = {}
-        self._last_seq: dict[str, int] = {}
-        self._done_runs: deque[str] = deque(maxlen=KEPT_KEYS)
-        self._keys: deque[tuple[object, ...]] = deque(maxlen=KEPT_KEYS)
-        self._answered: deque[str] = deque(maxlen=KEPT_KEYS)
+        self._done_runs: deque[str] = deque(maxlen=KEPT_IDS)
+        self._echoes = Echoes()
+        self._answered: deque[str] = deque(maxlen=KEPT_IDS)
         self._calls: dict[str, Approval] = {}
         self._needed: list[str] = []
         self._decided: dict[str, Decision] = {}
         self._error_type: str | None = None
+        self._changed = anyio.Event()
 
     @property
     def active(self) -> Leg | None:
@@ -118,14 +120,25 @@ class Talk:
         return leg, [answer for call_id in list(self.requests) if (answer := self._answer(call_id))]
 
     def cut(self) -> None:
-        """Every connection was lost."""
+        """Every connection was lost. The server may have been, too, and then it numbers its runs anew."""
         for leg in self._legs.values():
             leg.cut()
         self.requests.clear()
         self._decided.clear()
+        self._message_ids.clear()
+        self._done_runs.clear()
+        self._echoes = Echoes()
+        self.is_processing = False
+
+    async def processing(self) -> None:
+        """Wait until the server is at work in it."""
+        while not self.is_processing:
+            await self._changed.wait()
 
     def hear(self, event: Json) -> list[Json]:
         """Take in what a connection said. Returns what to tell the server in return: decisions made before."""
+        self._changed.set()
+        self._changed = anyio.Event()
         match event.get("type"):
             case "update_device_status":
                 self._hear_status(first_object(event.get("device_status")))
@@ -133,9 +146,9 @@ class Talk:
                 self._hear_loop(first_object(event.get("loop_status")))
             case "stream_delta" if event.get("subagent_id") is None:
                 self._hear_delta(first_object(event.get("delta")))
-            case "control_request" if self._is_new(("asked", event.get("request_id"))):
+            case "control_request" if self._echoes.is_new("asked", event.get("request_id")):
                 return self._hear_request(str(event.get("request_id")), first_object(event.get("request")))
-            case "turn_finished" if self._is_new(("finished", event.get("turn_id"))):
+            case "turn_finished" if self._echoes.is_new("finished", event.get("turn_id")):
                 self._hear_end(event)
             case _:
                 pass
@@ -159,7 +172,7 @@ class Talk:
         self._halt()
 
     def _hear_delta(self, delta: Json) -> None:
-        if not self._is_new_delta(delta):
+        if not self._echoes.is_new_delta(delta):
             return
         if delta.get("message_type") == "user_message" and (otid := text_or_none(delta.get("otid"))):
             self._begin([otid])
@@ -285,20 +298,3 @@ class Talk:
         if isinstance(event, ToolReturned) and (call := self._calls.get(event.tool_call_id)):
             return ToolReturned(event.tool_call_id, call.tool, event.status, event.text)
         return event
-
-    def _is_new_delta(self, delta: Json) -> bool:
-        run_id, seq_id = text_or_none(delta.get("run_id")), delta.get("seq_id")
-        if run_id is None or not isinstance(seq_id, int):
-            return self._is_new(delta_key(delta))
-        if seq_id <= self._last_seq.get(run_id, 0):
-            return False
-        self._last_seq[run_id] = seq_id
-        while len(self._last_seq) > KEPT_KEYS:
-            del self._last_seq[next(iter(self._last_seq))]
-        return True
-
-    def _is_new(self, key: tuple[object, ...]) -> bool:
-        if key in self._keys:
-            return False
-        self._keys.append(key)
-        return True

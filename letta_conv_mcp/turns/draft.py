@@ -52,6 +52,7 @@ class Draft:
         usage: tokens and steps, once counted.
         is_recorded: whether Letta's record of the run has confirmed the end.
         has_gap: whether frames are missing: a Letta whose Redis was restarted replays only what came after.
+        is_repeated: whether Letta put the message to the model more than once, and may have stored it as often.
         is_decided: whether somebody has decided on the approvals that it asks for, so that a later run goes on.
         last: what the agent did last.
     """
@@ -65,6 +66,7 @@ class Draft:
     usage: Counted | None = None
     is_recorded: bool = False
     has_gap: bool = False
+    is_repeated: bool = False
     is_decided: bool = False
     last: Event | None = None
     _spoken: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -133,6 +135,7 @@ class Draft:
     def _add_event(self, event: Event) -> None:
         match event:
             case Heard():
+                self.is_repeated = self.is_repeated or self.heard == event.text
                 self.heard = self.heard or event.text
             case Thought():
                 self._thoughts.setdefault(event.message_id, []).append(event.text)
@@ -163,6 +166,7 @@ class Draft:
         self.stop_reason = reason
 
     def _forget(self) -> None:
+        self.is_repeated = True
         self._thoughts.clear()
         self._spoken.clear()
         self.calls.clear()

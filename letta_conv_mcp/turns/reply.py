@@ -72,6 +72,10 @@ _UNRECORDED = (
 )
 _SILENT = "The agent ended its turn without saying anything"
 _RULED = "A tool rule of the agent's ended its turn."
+_REPEATED = (
+    "Letta ran the message again by itself after a fault, so the conversation may hold it more than once, and tools "
+    "may have run more than once."
+)
 _CANCELLED = "The run was cancelled."
 _FAILED = "The agent failed."
 
@@ -147,6 +151,8 @@ def reply_from_draft(
     if status == "failed" and approvals:
         # Of a decision; what was asked for is asked for still.
         steps = [f"{_reason(draft)[0]} {_AWAITING}"]
+    if draft.is_repeated:
+        steps.append(_REPEATED)
     if any(approval.client_tool for approval in asked):
         steps.append(_CLIENT_TOOLS)
     if len(text) > TEXT_CHARS and not is_full:

@@ -16,10 +16,13 @@ ORDER: list[set[str]] = [
     {"logs"},
     {"letta.content"},
     {"letta.events", "letta.records", "transcript"},
-    {"letta.paging", "letta.port", "letta.rest_failures"},
-    {"letta.rest_connection"},
-    {"letta.rest_runs", "letta.rest_probe", "history"},
-    {"letta.rest"},
+    {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_socket"},
+    {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_memory"},
+    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_talks", "history"},
+    {"letta.appserver_link"},
+    {"letta.appserver_runs"},
+    {"letta.rest", "letta.appserver"},
+    {"letta.opening"},
     {"turns.draft", "turns.decisions", "turns.journal"},
     {"turns.reply"},
     {"turns.turn", "turns.recover"},
@@ -40,6 +43,8 @@ ORDER: list[set[str]] = [
 """From the ground up; a module imports only what stands above it in this list, never its neighbours."""
 NO_CODE = {"", "letta", "turns", "cli", "transports"}
 PURE = {
+    "letta.appserver_echoes",
+    "letta.appserver_json",
     "letta.content",
     "letta.events",
     "letta.paging",
@@ -109,6 +114,12 @@ def test_only_the_rest_modules_name_letta_client() -> None:
     assert namers == CLIENT_MODULES
 
 
+def test_only_one_module_names_websockets() -> None:
+    namers = {name for name, tree in modules() if any(found.split(".")[0] == "websockets" for found in imports(tree))}
+
+    assert namers == {"letta.appserver_socket"}
+
+
 def test_nothing_of_letta_and_of_turns_names_mcp() -> None:
     for name, tree in modules():
         if name.startswith(("letta.", "turns.")):
@@ -140,4 +151,4 @@ def test_building_a_server_imports_no_letta_client() -> None:
     program = "import sys, letta_conv_mcp as l; l.build_server(l.Settings(base_url='http://x')); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert not {name.partition(".")[0] for name in done.stdout.split()} & {"letta_client", "httpx"}
+    assert not {name.partition(".")[0] for name in done.stdout.split()} & {"letta_client", "httpx", "websockets"}

@@ -20,7 +20,7 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.stack.app_server import open_app_server
+from tests.stack.app_server import AppServer, open_app_server
 
 Json = dict[str, Any]
 
@@ -34,15 +34,17 @@ class AppRig:
 
     Args:
         connection: to the App Server.
-        address: the App Server's.
+        server: the App Server.
+        model_url: the scripted model's address.
 
     Attributes:
-        address: the App Server's.
+        server: the App Server.
         agent_id: an agent with the tools.
     """
 
-    def __init__(self, connection: ClientConnection, address: str, model_url: str) -> None:
-        self.address = address
+    def __init__(self, connection: ClientConnection, server: AppServer, model_url: str) -> None:
+        self.server = server
+        self._model_url = model_url
         self._connection = connection
         self._answers: dict[str, SimpleQueue[Json]] = {}
         threading.Thread(target=self._listen, daemon=True).start()
@@ -80,6 +82,10 @@ class AppRig:
         update = {"runtimes": [runtime], "external_tools": [{"tools": [_definition(name) for name in TOOLS]}]}
         self.ask("runtime_external_tools_update", updates=[update])
 
+    def prompts(self) -> list[Json]:
+        """What the model was asked lately, oldest first: `text`, `tool_names` and the whole `request`."""
+        return httpx.get(f"{self._model_url}/log", timeout=ANSWER_SECONDS, trust_env=False).raise_for_status().json()
+
     def said_by_user(self, conversation_id: str) -> list[str]:
         """The person's messages in a conversation, as the App Server has them."""
         query: Json = {"limit": 1000, "order": "asc"}
@@ -114,10 +120,10 @@ def open_app_rig(folder: Path) -> Generator[AppRig]:
     """An App Server that keeps everything in a folder, with all that belongs to it."""
     with (
         _open_model() as model_url,
-        open_app_server(folder) as address,
-        connect(f"{address}/ws", max_size=None, proxy=None) as connection,
+        open_app_server(folder) as server,
+        connect(f"{server.address}/ws", max_size=None, proxy=None) as connection,
     ):
-        yield AppRig(connection, address, model_url)
+        yield AppRig(connection, server, model_url)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,14 +32,27 @@ PERMISSIONS = {
 }
 
 
+@dataclass(frozen=True)
+class AppServer:
+    """One that runs: its ws:// address and its process."""
+
+    address: str
+    process: "subprocess.Popen[str]"
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+
 @contextmanager
-def open_app_server(folder: Path, *, token: str | None = None, port: int = 0) -> Generator[str]:
-    """The ws:// address of an App Server that keeps everything in a folder; with a token it is guarded."""
+def open_app_server(folder: Path, *, token: str | None = None) -> Generator[AppServer]:
+    """An App Server that keeps everything in a folder; with a token it is guarded."""
     settings = folder / ".letta/settings.json"
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps({"reflectionTrigger": "off", "permissions": PERMISSIONS}))
     folders = {"HOME": str(folder), "LETTA_LOCAL_BACKEND_DIR": str(folder / "store")}
-    command = [str(_installed()), "--backend", "local", "server", "--listen", f"ws://127.0.0.1:{port}"]
+    command = [str(_installed()), "--backend", "local", "server", "--listen", "ws://127.0.0.1:0"]
     if token is not None:
         command += ["--ws-auth", "capability-token", "--ws-token-sha256", sha256(token.encode()).hexdigest()]
     with subprocess.Popen(
@@ -50,7 +64,7 @@ def open_app_server(folder: Path, *, token: str | None = None, port: int = 0) ->
         text=True,
     ) as process:
         try:
-            yield _address(process)
+            yield AppServer(_address(process), process)
         finally:
             process.terminate()
 

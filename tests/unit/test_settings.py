@@ -19,6 +19,7 @@ VARIABLES = {
     "elicitation": "LETTA_CONV_ELICITATION",
     "log_level": "LETTA_CONV_LOG_LEVEL",
     "log_content": "LETTA_CONV_LOG_CONTENT",
+    "local_tools": "LETTA_CONV_LOCAL_TOOLS",
 }
 BAD_VALUES = [
     ("base_url", "localhost:8283"),
@@ -41,8 +42,12 @@ BAD_VALUES = [
     ("base_url", "http://letta.example:0"),
     ("base_url", "http://letta.example:65536"),
     ("base_url", "http://:8283"),
-    ("base_url", "ws://127.0.0.1:4500"),
-    ("base_url", "wss://letta.example"),
+    ("base_url", "ws://"),
+    ("base_url", "ws://127.0.0.1:4500?x=1"),
+    ("local_tools", "Read Write"),
+    ("local_tools", "Read,../Write"),
+    ("local_tools", "Read,Agent"),
+    ("local_tools", "Workflow"),
     ("wait_seconds", "soon"),
     ("wait_seconds", "-1"),
     ("wait_seconds", str(MAX_WAIT_SECONDS + 1)),
@@ -211,11 +216,23 @@ def test_a_password_in_an_address_without_a_scheme_is_not_shown_either() -> None
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_the_address_of_an_app_server_is_recognised_by_its_scheme(scheme: str) -> None:
-    """Letta: an App Server speaks a WebSocket protocol."""
-    assert sentence_of({"LETTA_BASE_URL": f"{scheme}://127.0.0.1:4500"}) == (
-        f"LETTA_BASE_URL is the address of a Letta App Server ({scheme}://), which this version can't use yet. "
-        "Give the http or https address of a Letta REST server, or set LETTA_API_KEY alone for Letta Cloud."
+@pytest.mark.parametrize("path", ["", "/", "/ws", "/ws/"])
+def test_the_address_of_an_app_server_is_recognised_by_its_scheme(scheme: str, path: str) -> None:
+    """Letta: an App Server speaks a WebSocket protocol, and prints its address with the path."""
+    settings = settings_from_env({"LETTA_BASE_URL": f"{scheme}://127.0.0.1:4500{path}"})
+
+    assert settings.is_app_server
+    assert settings.base_url == f"{scheme}://127.0.0.1:4500"
+    assert not settings_from_env({"LETTA_BASE_URL": "http://127.0.0.1:8283"}).is_app_server
+
+
+def test_the_tools_of_an_app_server_are_named_one_by_one() -> None:
+    assert settings_from_env({"LETTA_CONV_LOCAL_TOOLS": " Read, Edit ,"}).local_tools == ("Read", "Edit")
+
+
+def test_a_tool_that_starts_other_agents_is_refused_with_the_reason() -> None:
+    assert sentence_of({}, local_tools="Read,Task") == (
+        "--local-tools can't have Task: it starts other agents, whose tools nobody is asked about."
     )
 
 
