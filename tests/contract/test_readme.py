@@ -22,6 +22,7 @@ README = ROOT / "README.md"
 MARKED = re.compile(r"(<!-- tools: .*? -->\n).*?(<!-- /tools -->)", re.DOTALL)
 RUNS = {
     "claude mcp add letta --env LETTA_API_KEY=YOUR_KEY -- uvx letta-conv-mcp": "test_install_the_package_starts",
+    "letta --backend local server --listen ws://127.0.0.1:4500": "by stack.app_server, on a free port",
     "make demo": "by hand and by test_cli.test_the_demo_plays_the_whole_tour",
     "make test": "by .ci/run",
 }
@@ -69,6 +70,7 @@ def test_every_setting_is_in_the_table_and_in_the_help() -> None:
     assert defaults["LETTA_CONV_ON_CANCEL"] == Settings.on_cancel
     assert (defaults["LETTA_CONV_ELICITATION"] == "on") == Settings.elicitation
     assert (defaults["LETTA_CONV_LOG_CONTENT"] == "on") == Settings.log_content
+    assert (defaults["LETTA_CONV_LOCAL_TOOLS"] == "none") == (Settings.local_tools == ())
 
 
 def configured_servers() -> list[dict[str, Any]]:
@@ -110,9 +112,10 @@ def test_the_troubleshooting_sentences_are_the_ones_that_tools_say() -> None:
         str(errors.NotLetta("http://x")),
         str(errors.Redirected("http://x")),
         *(value for name, value in vars(reply).items() if name.startswith("_") and isinstance(value, str)),
+        *(sentence for sentence, _ in reply._REASONS.values()),
     ]
 
-    assert len(quoted) == 11
+    assert len(quoted) == 12
     for sentence in quoted:
         # A full stop stands for the rest of the sentence, an ellipsis for what differs.
         parts = [part.strip() for part in sentence.rstrip(".").split("…") if part.strip()]

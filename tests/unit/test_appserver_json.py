@@ -19,6 +19,7 @@ from letta_conv_mcp.letta.events import CalledTool, Event, Restarted, Spoke, Tho
 from letta_conv_mcp.letta.port import Decision
 
 RUNTIME = {"agent_id": "agent-local-1", "conversation_id": "local-conv-1"}
+CALL = {"tool_call_id": "c", "name": "Read", "arguments": "{}"}
 PACKAGE = Path(letta_conv_mcp.__file__).parent
 
 
@@ -83,17 +84,8 @@ def test_an_agents_own_thread_has_the_id_default_there() -> None:
             {"message_type": "assistant_message", "id": "m1", "content": [{"type": "text", "text": "hi "}]},
             [Spoke("m1", "hi ")],
         ),
-        (
-            {"message_type": "reasoning_message", "id": "m1:reasoning:0", "reasoning": "hm"},
-            [Thought("m1:reasoning:0", "hm")],
-        ),
-        (
-            {
-                "message_type": "approval_request_message",
-                "tool_call": {"tool_call_id": "c", "name": "Read", "arguments": "{}"},
-            },
-            [CalledTool("c", "Read", "{}")],
-        ),
+        ({"message_type": "reasoning_message", "id": "m1:r", "reasoning": "hm"}, [Thought("m1:r", "hm")]),
+        ({"message_type": "approval_request_message", "tool_call": CALL}, [CalledTool("c", "Read", "{}")]),
         (
             {
                 "message_type": "tool_return_message",
@@ -140,7 +132,7 @@ def test_what_went_wrong_is_a_word_and_never_the_servers_text(delta: dict[str, A
 def test_what_the_server_put_into_the_persons_words_is_not_theirs() -> None:
     reminder = {"type": "text", "text": "<system-reminder>\nThis is an automated message.\n</system-reminder>"}
     said = {"type": "text", "text": "hello"}
-    image = {"type": "image", "source": {}}
+    image = {"type": "image", "source": "x"}
 
     entries = entries_from_messages(
         [

@@ -8,8 +8,9 @@ import pytest
 
 from letta_conv_mcp.letta.appserver_legs import Leg
 from letta_conv_mcp.letta.appserver_talks import Talk
+from letta_conv_mcp.letta.content import Json as Told
 from letta_conv_mcp.letta.port import Decision
-from letta_conv_mcp.turns.draft import Draft, draft_from_frames
+from letta_conv_mcp.turns.draft import Draft
 
 RUNTIME = {"agent_id": "agent-1", "conversation_id": "conv-1"}
 Json = dict[str, Any]
@@ -41,7 +42,7 @@ def needed(*call_ids: str) -> Json:
 
 
 def asked(call_id: str) -> Json:
-    request = {"tool_call_id": call_id, "tool_name": "Read", "input": {}}
+    request: Json = {"tool_call_id": call_id, "tool_name": "Read", "input": {}}
     return {"type": "control_request", "request_id": f"perm-{call_id}", "request": request}
 
 
@@ -73,7 +74,7 @@ def sent(otid: str = "otid-1") -> tuple[Talk, Leg]:
     return talk, leg
 
 
-def hear(talk: Talk, *events: Json) -> list[Json]:
+def hear(talk: Talk, *events: Json) -> list[Told]:
     return [answer for event in events for answer in talk.hear(event)]
 
 
@@ -81,11 +82,11 @@ def draft_of(leg: Leg) -> Draft:
     """What its frames say so far."""
 
     async def read() -> Draft:
-        frames = []
+        draft = Draft()
         with anyio.move_on_after(0 if not leg.is_over and not leg.is_cut else 1):
             async for frame in leg.follow(0):
-                frames.append(frame)
-        return draft_from_frames(frames)
+                draft.add(frame)
+        return draft
 
     return anyio.run(read)
 
