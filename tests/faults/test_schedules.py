@@ -25,7 +25,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten_waits(monkeypatch, unclear_seconds=PATIENCE)
 
 
-@pytest.mark.parametrize("seed", seeds(6), ids=lambda seed: f"seed={seed}")
+@pytest.mark.parametrize("seed", seeds(4), ids=lambda seed: f"seed={seed}")
 @pytest.mark.usefixtures("patient")
 async def test_whatever_goes_wrong_the_reply_comes_whole_and_the_message_is_there_once(
     matrix: Matrix, seed: int
@@ -35,7 +35,7 @@ async def test_whatever_goes_wrong_the_reply_comes_whole_and_the_message_is_ther
     assert not any(verdict.wrong for verdict in verdicts), report_of(verdicts)
 
 
-@pytest.mark.parametrize("seed", seeds(3), ids=lambda seed: f"seed={seed}")
+@pytest.mark.parametrize("seed", seeds(2), ids=lambda seed: f"seed={seed}")
 @pytest.mark.usefixtures("short_waits")
 async def test_without_redis_the_reply_comes_whole_or_may_have_been_received(
     matrix_without_redis: Matrix, seed: int
