@@ -4,6 +4,9 @@ DIFFERENCES = {
     "test_conversations_come_in_pages_without_gap_or_repeat": "it lists by last activity only, whatever order is asked",
     "test_retrieving_a_conversation_tells_its_agent_and_its_size": "its system prompt is no message in context",
     "test_every_kind_of_message_can_be_read": "its system prompt is no message, nor are answers to approvals",
+    "test_a_pending_approval_is_found_after_a_restart_and_answered": (
+        "what waits for an answer is cancelled with its last connection, like all that goes on"
+    ),
     "test_a_call_for_the_client_that_offered_the_tool_can_be_denied_and_not_approved": (
         "a client's tools are called over its connection, and never offered to others"
     ),

@@ -73,9 +73,8 @@ class Link:
             LettaUnavailable: no connection can be had, or no answer, or the server can't do it.
             OutcomeUnknown: a request that changes something got no answer.
         """
-        socket = (await self.connected())[0]
         try:
-            answer = await socket.ask(kind, fields)
+            answer = await self._asked(kind, fields, changes=check is not None)
         except Unanswered as failure:
             if check is not None:
                 raise errors.OutcomeUnknown(self.address, failure.problem, check, is_repeatable=True) from None
@@ -86,6 +85,16 @@ class Link:
                 raise missing
             raise errors.LettaUnavailable(self.address, "could not do what was asked")
         return answer
+
+    async def _asked(self, kind: str, fields: Json, *, changes: bool) -> Json:
+        first, *others = await self.connected()
+        try:
+            return await first.ask(kind, fields)
+        except Unanswered:
+            if changes or first.is_open or not others:
+                raise
+        # A connection was lost just now, and there is another; a read changes nothing.
+        return await others[0].ask(kind, fields)
 
     async def connected(self) -> list[Socket]:
         """The open connections: two, or one where no second can be had.
@@ -113,18 +122,13 @@ class Link:
         if (talk := self._talks.get(conversation_id)) is None:
             runtime = await find_runtime()
             talk = self._talks.setdefault(conversation_id, Talk(conversation_id, runtime))
-        for socket in await self.connected():
-            if talk.conversation_id not in self._watching[socket]:
-                fields = {"runtime": talk.runtime, "recover_approvals": False, "force_device_status": True}
-                await self._enter(socket, talk, "sync", fields, self._watching)
+        fields = {"runtime": talk.runtime, "recover_approvals": False, "force_device_status": True}
+        await self._enter(talk, "sync", fields, self._watching)
         return talk
 
     async def start(self, talk: Talk) -> None:
         """Make sure that the conversation can be spoken in, and that a dropped connection costs it nothing."""
-        for socket in await self.connected():
-            if talk.conversation_id not in self._started[socket]:
-                await self._enter(socket, talk, "runtime_start", start_fields(talk.runtime), self._started)
-                self._watching[socket].add(talk.conversation_id)
+        await self._enter(talk, "runtime_start", start_fields(talk.runtime), self._started)
 
     async def close(self) -> None:
         """Let go of the connections. The server then cancels what goes on over them."""
@@ -132,18 +136,28 @@ class Link:
             for socket in self._sockets:
                 group.start_soon(socket.close)
 
-    async def _enter(
-        self, socket: Socket, talk: Talk, kind: str, fields: Json, entered: dict[Socket, set[str]]
-    ) -> None:
-        try:
-            answer = await socket.ask(kind, fields)
-        except Unanswered as failure:
-            raise errors.LettaUnavailable(self.address, failure.problem) from None
+    async def _enter(self, talk: Talk, kind: str, fields: Json, entered: dict[Socket, set[str]]) -> None:
+        """Enter a conversation on every connection; one that is lost meanwhile is no failure while another is left."""
+        problem, is_in = "dropped the connection", False
+        for socket in await self.connected():
+            if talk.conversation_id not in entered.get(socket, ()):
+                try:
+                    answer = await socket.ask(kind, fields)
+                except Unanswered as failure:
+                    problem = failure.problem
+                    continue
+                self._check_entry(talk, answer)
+            if socket in entered:
+                entered[socket].add(talk.conversation_id)
+                is_in = True
+        if not is_in:
+            raise errors.LettaUnavailable(self.address, problem)
+
+    def _check_entry(self, talk: Talk, answer: Json) -> None:
         if answer.get("success") is False:
             if "not found" in str(answer.get("error")):
                 raise errors.ConversationNotFound(talk.conversation_id)
             raise errors.LettaUnavailable(self.address, "could not open the conversation")
-        entered[socket].add(talk.conversation_id)
 
     async def _add_socket(self) -> None:
         socket = await open_socket(self.address, self._token, self._hear)
@@ -196,11 +210,24 @@ class Link:
         if talk is None:
             return
         for answer in talk.hear(event):
-            self._group.start_soon(self._pass_on, socket, answer)
+            self._group.start_soon(self._pass_on, talk, answer)
 
-    async def _pass_on(self, socket: Socket, answer: Json) -> None:
-        with suppress(Unanswered):
-            await socket.ask("input", answer)
+    async def _pass_on(self, talk: Talk, decision: Json) -> None:
+        """Pass on what a person has decided before the server asked for it."""
+        try:
+            answer = await self._asked("input", decision, changes=True)
+            is_taken = answer.get("accepted") is True
+        except (Unanswered, errors.LettaFailure):
+            is_taken = False
+        if not is_taken:
+            _logger.warning("A decision in %s did not reach the App Server.", talk.conversation_id)
+            self.ask_anew(talk)
+
+    def ask_anew(self, talk: Talk) -> None:
+        """A decision did not reach the server: what it still asks for is learnt when the conversation is next seen."""
+        talk.undecide()
+        for watched in self._watching.values():
+            watched.discard(talk.conversation_id)
 
 
 def _conversation_id(runtime: Json) -> str:

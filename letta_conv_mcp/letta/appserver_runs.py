@@ -73,12 +73,16 @@ class AppServerRuns:
         said = [_message_id(message) for message in newest if message.get("message_type") == "user_message"]
         if is_busy and said and talk.is_processing:
             return [_run_of(talk, talk.suppose(said[0]))]
-        return [] if active else [_run_in_history(talk, message_id) for message_id in said][:limit]
+        if active:
+            return []
+        return [_run_in_history(talk, message_id, is_newest=message_id == said[0]) for message_id in said][:limit]
 
     async def run(self, run_id: str, conversation_id: str) -> Run:
         talk = await self._talk(conversation_id)
         leg = talk.leg(run_id)
-        if leg is not None and leg.is_cut:
+        if leg is not None and leg.is_cut and talk.requests:
+            return _run(talk, run_id, "completed", "requires_approval", None)
+        if leg is not None and leg.is_cut and leg.is_ours:
             # A server that died does the message again when the conversation is started, and then we follow it.
             await self._link.start(talk)
             with anyio.move_on_after(RECOVERY_SECONDS):
@@ -144,8 +148,12 @@ class AppServerRuns:
         if not talk.requests:
             raise errors.ApprovalsMismatch(talk.conversation_id, ["the question was answered meanwhile"], [])
         leg, answers = talk.decide(otid, decisions)
-        for answer in answers:
-            await self._input(talk, leg, answer)
+        try:
+            for answer in answers:
+                await self._input(talk, leg, answer)
+        except errors.LettaFailure:
+            self._link.ask_anew(talk)
+            raise
         return leg
 
     async def _input(self, talk: Talk, leg: Leg, fields: Json) -> Json:
@@ -214,11 +222,12 @@ def _run_of(talk: Talk, leg: Leg) -> Run:
     return _run(talk, leg.id, status, leg.stop_reason, leg.error_type, background=leg.is_ours)
 
 
-def _run_in_history(talk: Talk, message_id: str) -> Run:
+def _run_in_history(talk: Talk, message_id: str, *, is_newest: bool = False) -> Run:
     """A run that nothing but the history tells of, unless a leg of it is remembered."""
     if (leg := talk.newest_leg(message_id)) is not None and not leg.is_cut:
         return _run_of(talk, leg)
-    return _run(talk, message_id, "completed", "requires_approval" if talk.requests else NOT_RECORDED, None)
+    is_asking = is_newest and bool(talk.requests)
+    return _run(talk, message_id, "completed", "requires_approval" if is_asking else NOT_RECORDED, None)
 
 
 def _run(

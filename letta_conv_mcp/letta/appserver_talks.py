@@ -101,10 +101,9 @@ class Talk:
 
     def accepted(self, leg: Leg, text: str, *, is_started: bool) -> None:
         """The server has taken it, and keeps it from now on whatever becomes of it."""
-        if not leg.has_begun:
-            leg.add(Heard(text))
-            if is_started and self.active is None:
-                self.current = leg
+        if is_started and self.active is None and not leg.has_begun:
+            self.current = leg
+        leg.add(Heard(text))
 
     def forget(self, leg: Leg) -> None:
         """It was not taken."""
@@ -118,6 +117,14 @@ class Talk:
         self.current = leg
         self._decided = {decision.tool_call_id: decision for decision in decisions}
         return leg, [answer for call_id in list(self.requests) if (answer := self._answer(call_id))]
+
+    def undecide(self) -> None:
+        """What was decided did not reach the server, so it is asked for still. Nothing is decided any more."""
+        self._decided.clear()
+        self._answered.clear()
+        if self.current is not None and not self.current.is_over:
+            self.current.cut()
+        self.current = None
 
     def cut(self) -> None:
         """Every connection was lost. The server may have been, too, and then it numbers its runs anew."""
@@ -269,13 +276,13 @@ class Talk:
         return leg
 
     def _answer(self, call_id: str) -> Json | None:
-        decision = self._decided.get(call_id)
-        if decision is None or call_id not in self.requests:
+        if call_id not in self._decided or call_id not in self.requests:
             return None
         request_id = self.requests.pop(call_id)
         # The other connection may still tell of it as open.
         self._answered.append(request_id)
-        return answer_fields(self.runtime, request_id, decision)
+        # A decision is for one question: models number their calls anew.
+        return answer_fields(self.runtime, request_id, self._decided.pop(call_id))
 
     def _note_request(self, request_id: str, request: Json) -> str:
         call_id = str(request.get("tool_call_id") or request_id)

@@ -147,6 +147,9 @@ def reply_from_draft(
     """
     text, is_full = draft.text, detail == "full"
     asked = approvals if approvals is not None else approvals_in(draft)
+    if draft.stop_reason == NOT_RECORDED:
+        # What the history asks for was answered, or cancelled; nothing waits any more.
+        asked = []
     steps = [_why_not_sent(stage, status, ahead) or _next_step(draft, status, is_stopping=stage == "stopping")]
     if status == "failed" and approvals:
         # Of a decision; what was asked for is asked for still.

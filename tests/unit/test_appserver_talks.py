@@ -161,6 +161,35 @@ def test_decisions_are_passed_on_one_by_one_as_they_are_asked_for() -> None:
     assert (draft.calls["a"].name, draft.calls["a"].result) == ("Read", "found")
 
 
+def test_a_decision_is_for_one_question_only() -> None:
+    """Ours: nothing is approved by default. Models number their calls anew in every step."""
+    talk, _ = sent()
+    hear(talk, loop("run-1", "otid-1"), call("a", 1), needed("a"), asked("a"))
+    leg, first = talk.decide("otid-2", [Decision(tool_call_id="a", approve=True)])
+
+    hear(talk, returned("a", "found"), call("a", 1, "run-2"), needed("a"))
+    request = asked("a") | {"request_id": "perm-a-2"}
+    second = hear(talk, request)
+
+    assert len(first) == 1
+    assert second == []
+    assert (leg.is_over, leg.stop_reason) == (True, "requires_approval")
+    assert [approval.tool_call_id for approval in talk.approvals] == ["a"]
+
+
+def test_a_decision_that_did_not_reach_the_server_is_asked_for_again() -> None:
+    talk, _ = sent()
+    hear(talk, loop("run-1", "otid-1"), call("a", 1), needed("a"), asked("a"))
+    leg, _ = talk.decide("otid-2", [Decision(tool_call_id="a", approve=True)])
+
+    talk.undecide()
+    again = hear(talk, status(is_processing=True, pending=[{"request_id": "perm-a", "request": {"tool_call_id": "a"}}]))
+
+    assert again == []
+    assert leg.is_cut
+    assert [approval.tool_call_id for approval in talk.approvals] == ["a"]
+
+
 def test_what_somebody_else_has_answered_goes_on_in_a_leg_of_its_own() -> None:
     talk, leg = sent()
     hear(talk, loop("run-1", "otid-1"), call("a", 1), needed("a"), asked("a"))
