@@ -189,7 +189,7 @@ class Link:
         # Of a conversation that no other connection watches, nothing more will be heard.
         for conversation_id in watched.difference(*self._watching.values()):
             self._talks[conversation_id].cut()
-        if any(talk.active or talk.requests for talk in self._talks.values()):
+        if any(talk.active or talk.questions.are_open for talk in self._talks.values()):
             self._group.start_soon(self._mend)
 
     async def _mend(self) -> None:
@@ -197,7 +197,7 @@ class Link:
         for pause in MEND_PAUSES:
             await anyio.sleep(pause)
             with suppress(errors.LettaFailure):
-                for talk in [talk for talk in self._talks.values() if talk.active or talk.requests]:
+                for talk in [talk for talk in self._talks.values() if talk.active or talk.questions.are_open]:
                     await self.start(talk)
                 if len(self._sockets) == CONNECTIONS:
                     return

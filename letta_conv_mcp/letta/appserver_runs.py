@@ -51,8 +51,8 @@ class AppServerRuns:
 
     async def pending_approvals(self, conversation_id: str) -> list[Approval]:
         talk = await self._talk(conversation_id)
-        if talk.knows_all_approvals or not talk.requests:
-            return talk.approvals
+        if talk.questions.needed or not talk.questions.are_open:
+            return talk.questions.approvals
         # The server tells the open question only; the calls made in the same step wait behind it.
         newest = await self.messages(conversation_id, order="desc", limit=PAGE)
         step: list[Json] = []
@@ -60,13 +60,13 @@ class AppServerRuns:
             if message.get("message_type") in ("tool_return_message", "user_message"):
                 break
             step.append(message)
-        return approvals_from_json(reversed(step)) or talk.approvals
+        return approvals_from_json(reversed(step)) or talk.questions.approvals
 
     async def runs(self, conversation_id: str, *, active: bool = False, limit: int = 1) -> list[Run]:
         talk = await self._talk(conversation_id)
         if talk.active is not None:
             return [_run_of(talk, talk.active)]
-        is_busy = talk.is_processing and not talk.requests
+        is_busy = talk.is_processing and not talk.questions.are_open
         if active and not is_busy:
             return []
         newest = await self.messages(conversation_id, order="desc", limit=PAGE)
@@ -80,7 +80,7 @@ class AppServerRuns:
     async def run(self, run_id: str, conversation_id: str) -> Run:
         talk = await self._talk(conversation_id)
         leg = talk.leg(run_id)
-        if leg is not None and leg.is_cut and talk.requests:
+        if leg is not None and leg.is_cut and talk.questions.are_open:
             return _run(talk, run_id, "completed", "requires_approval", None)
         if leg is not None and leg.is_cut and leg.is_ours:
             # A server that died does the message again when the conversation is started, and then we follow it.
@@ -135,7 +135,7 @@ class AppServerRuns:
         yield leg.follow(after)
 
     async def _say(self, talk: Talk, text: str, otid: str) -> Leg:
-        if talk.requests:
+        if talk.questions.are_open:
             raise errors.ApprovalPending(talk.conversation_id)
         if talk.active is not None and talk.active.message_id != otid:
             raise errors.ConversationBusy(talk.conversation_id, talk.active.id)
@@ -145,7 +145,7 @@ class AppServerRuns:
         return leg
 
     async def _decide(self, talk: Talk, decisions: tuple[Decision, ...], otid: str) -> Leg:
-        if not talk.requests:
+        if not talk.questions.are_open:
             raise errors.ApprovalsMismatch(talk.conversation_id, ["the question was answered meanwhile"], [])
         leg, answers = talk.decide(otid, decisions)
         try:
@@ -226,7 +226,7 @@ def _run_in_history(talk: Talk, message_id: str, *, is_newest: bool = False) -> 
     """A run that nothing but the history tells of, unless a leg of it is remembered."""
     if (leg := talk.newest_leg(message_id)) is not None and not leg.is_cut:
         return _run_of(talk, leg)
-    is_asking = is_newest and bool(talk.requests)
+    is_asking = is_newest and bool(talk.questions.are_open)
     return _run(talk, message_id, "completed", "requires_approval" if is_asking else NOT_RECORDED, None)
 
 

@@ -7,18 +7,19 @@ connections tell the same things, each in order; whatever was heard on one count
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import anyio
 
 from letta_conv_mcp.letta.appserver_echoes import Echoes
 from letta_conv_mcp.letta.appserver_json import (
-    answer_fields,
     error_type_of,
     events_from_delta,
 )
 from letta_conv_mcp.letta.appserver_legs import Leg
-from letta_conv_mcp.letta.content import Json, arguments_text, first_object, objects, shortened, text_or_none
+from letta_conv_mcp.letta.appserver_questions import Questions
+from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none
 from letta_conv_mcp.letta.events import (
     AskedApproval,
     CalledTool,
@@ -27,8 +28,6 @@ from letta_conv_mcp.letta.events import (
     ToolReturned,
 )
 from letta_conv_mcp.letta.port import Decision
-from letta_conv_mcp.letta.records import ARGUMENTS_CHARS
-from letta_conv_mcp.views import Approval
 
 KEPT_LEGS = 8
 """Ended legs of one conversation that are remembered; the turns remember their replies themselves."""
@@ -45,7 +44,7 @@ class Talk:
     Attributes:
         is_processing: whether the server is at work in it, as it said last.
         current: the leg that goes on, or that has halted at a question.
-        requests: the ids of the questions that are open, by tool call.
+        questions: what a person is asked in it.
     """
 
     def __init__(self, conversation_id: str, runtime: Json) -> None:
@@ -53,15 +52,11 @@ class Talk:
         self.runtime = runtime
         self.is_processing = False
         self.current: Leg | None = None
-        self.requests: dict[str, str] = {}
+        self.questions = Questions(runtime)
         self._legs: dict[str, Leg] = {}
         self._message_ids: dict[str, list[str]] = {}
         self._done_runs: deque[str] = deque(maxlen=KEPT_IDS)
         self._echoes = Echoes()
-        self._answered: deque[str] = deque(maxlen=KEPT_IDS)
-        self._calls: dict[str, Approval] = {}
-        self._needed: list[str] = []
-        self._decided: dict[str, Decision] = {}
         self._error_type: str | None = None
         self._changed = anyio.Event()
 
@@ -69,19 +64,6 @@ class Talk:
     def active(self) -> Leg | None:
         """The leg that goes on."""
         return self.current if self.current and not self.current.is_over and not self.current.is_cut else None
-
-    @property
-    def approvals(self) -> list[Approval]:
-        """The tool calls that wait for a person, as far as they were told here."""
-        if not self.requests:
-            return []
-        wanted = dict.fromkeys([*self._needed, *self.requests])
-        return [self._calls[call_id] for call_id in wanted if call_id in self._calls]
-
-    @property
-    def knows_all_approvals(self) -> bool:
-        """Whether this heard which calls of the step need a person; the open question is only the first of them."""
-        return bool(self._needed)
 
     def leg(self, leg_id: str) -> Leg | None:
         """A leg that is remembered."""
@@ -93,7 +75,9 @@ class Talk:
 
     def suppose(self, message_id: str) -> Leg:
         """The server is at work, and has not said yet on what: it must be the newest message."""
-        return self._begin([message_id])
+        known = self.newest_leg(message_id)
+        # It ended just now, and one connection lags behind.
+        return known if known is not None and known.is_over else self._begin([message_id])
 
     def expect(self, otid: str) -> Leg:
         """A message of ours is about to be sent."""
@@ -115,13 +99,11 @@ class Talk:
         asked_in = self.current
         leg = self._remember(Leg(otid, asked_in.message_id if asked_in else otid, is_ours=True))
         self.current = leg
-        self._decided = {decision.tool_call_id: decision for decision in decisions}
-        return leg, [answer for call_id in list(self.requests) if (answer := self._answer(call_id))]
+        return leg, self.questions.decide(decisions)
 
     def undecide(self) -> None:
         """What was decided did not reach the server, so it is asked for still. Nothing is decided any more."""
-        self._decided.clear()
-        self._answered.clear()
+        self.questions.undecide()
         if self.current is not None and not self.current.is_over:
             self.current.cut()
         self.current = None
@@ -130,8 +112,7 @@ class Talk:
         """Every connection was lost. The server may have been, too, and then it numbers its runs anew."""
         for leg in self._legs.values():
             leg.cut()
-        self.requests.clear()
-        self._decided.clear()
+        self.questions.cut()
         self._message_ids.clear()
         self._done_runs.clear()
         self._echoes = Echoes()
@@ -154,7 +135,7 @@ class Talk:
             case "stream_delta" if event.get("subagent_id") is None:
                 self._hear_delta(first_object(event.get("delta")))
             case "control_request" if self._echoes.is_new("asked", event.get("request_id")):
-                return self._hear_request(str(event.get("request_id")), first_object(event.get("request")))
+                return self._hear_question(str(event.get("request_id")), first_object(event.get("request")))
             case "turn_finished" if self._echoes.is_new("finished", event.get("turn_id")):
                 self._hear_end(event)
             case _:
@@ -163,11 +144,14 @@ class Talk:
 
     def _hear_status(self, status: Json) -> None:
         self.is_processing = status.get("is_processing") is True
-        open_requests = objects(status.get("pending_control_requests"))
-        for pending in open_requests:
-            self._note_request(str(pending.get("request_id")), first_object(pending.get("request")))
-        if not self.is_processing and not open_requests:
-            self.requests.clear()
+        pending = status.get("pending_control_requests")
+        self.questions.list_open(pending)
+        if not self.is_processing and not objects(pending):
+            self.questions.close()
+            if self.current is not None and not self.current.has_begun and not self.current.is_ours:
+                # It was supposed, and was not so.
+                del self._legs[self.current.id]
+                self.current = None
         self._halt()
 
     def _hear_loop(self, loop: Json) -> None:
@@ -186,7 +170,7 @@ class Talk:
             return
         self._error_type = error_type_of(delta) or self._error_type
         if delta.get("message_type") == "approval_classification_end":
-            self._needed = cast("list[str]", delta.get("user_input_tool_call_ids") or [])
+            self.questions.needed = cast("list[str]", delta.get("user_input_tool_call_ids") or [])
         events = [self._named(event) for event in events_from_delta(delta)]
         is_usage = delta.get("message_type") == "usage_statistics"
         if not events and not is_usage:
@@ -197,12 +181,11 @@ class Talk:
             return
         for event in events:
             if isinstance(event, CalledTool):
-                self._note_call(event, text_or_none(delta.get("date")))
+                self.questions.announce(event, text_or_none(delta.get("date")))
         leg.add(*events)
 
-    def _hear_request(self, request_id: str, request: Json) -> list[Json]:
-        call_id = self._note_request(request_id, request)
-        if answer := self._answer(call_id):
+    def _hear_question(self, request_id: str, request: Json) -> list[Json]:
+        if answer := self.questions.ask(request_id, request):
             return [answer]
         self._halt()
         return []
@@ -210,7 +193,7 @@ class Talk:
     def _halt(self) -> None:
         """End the leg that goes on where a question is open, which may be heard of before the leg is."""
         leg = self.current
-        if leg is None or leg.is_over or not self.requests:
+        if leg is None or leg.is_over or not self.questions.are_open:
             return
         asked = [
             AskedApproval(
@@ -219,7 +202,7 @@ class Talk:
                 "" if approval.tool_call_id in leg.called else approval.arguments,
                 approval.requested_at,
             )
-            for approval in self.approvals
+            for approval in self.questions.approvals
         ]
         leg.finish("requires_approval", None, *asked)
 
@@ -227,23 +210,24 @@ class Talk:
         named = cast("list[str]", event.get("terminal_consumer_ids") or [])
         leg = self.current
         if named and (leg is None or leg.message_id not in named):
-            leg = next((found for name in named if (found := self.newest_leg(name))), leg)
+            # Another client names its turns as it likes; ours are named by their otid.
+            theirs = leg if leg is not None and not leg.is_ours else None
+            leg = next((found for name in named if (found := self.newest_leg(name))), theirs)
         ended = {*named, leg.message_id} if leg else set(named)
         run_ids = [run_id for run_id, ids in self._message_ids.items() if ended.intersection(ids)]
         self._done_runs.extend([*run_ids, str(event.get("run_id"))])
         for run_id in run_ids:
             del self._message_ids[run_id]
-        self.requests.clear()
-        self._decided.clear()
-        self._calls.clear()
-        self._needed, self.is_processing = [], False
+        self.questions.end()
+        self.is_processing = False
         error_type, self._error_type = self._error_type, None
         if leg is not None and not leg.is_over:
             leg.finish(str(event.get("stop_reason") or "error"), error_type)
         elif leg is not None and leg.stop_reason == "requires_approval":
             # Somebody else has ended it instead of answering.
             self._remember(self._next(leg)).finish(str(event.get("stop_reason") or "error"), error_type)
-        self.current = None
+        if self.current is None or self.current.is_over:
+            self.current = None
 
     def _leg_of(self, run_id: str | None) -> Leg:
         message_ids = self._message_ids.get(run_id or "")
@@ -251,7 +235,7 @@ class Talk:
         if leg.is_over:
             # It halted at a question, and somebody else has answered.
             leg = self.current = self._remember(self._next(leg))
-            self.requests.clear()
+            self.questions.close()
         return leg
 
     def _begin(self, message_ids: Sequence[str]) -> Leg:
@@ -275,33 +259,7 @@ class Talk:
             del self._legs[old.id]
         return leg
 
-    def _answer(self, call_id: str) -> Json | None:
-        if call_id not in self._decided or call_id not in self.requests:
-            return None
-        request_id = self.requests.pop(call_id)
-        # The other connection may still tell of it as open.
-        self._answered.append(request_id)
-        # A decision is for one question: models number their calls anew.
-        return answer_fields(self.runtime, request_id, self._decided.pop(call_id))
-
-    def _note_request(self, request_id: str, request: Json) -> str:
-        call_id = str(request.get("tool_call_id") or request_id)
-        if request_id not in self._answered:
-            self.requests[call_id] = request_id
-        if call_id not in self._calls:
-            call = CalledTool(call_id, str(request.get("tool_name") or ""), arguments_text(request.get("input")))
-            self._note_call(call, None)
-        return call_id
-
-    def _note_call(self, call: CalledTool, date: str | None) -> None:
-        self._calls[call.tool_call_id] = Approval(
-            tool_call_id=call.tool_call_id,
-            tool=call.name,
-            arguments=shortened(call.arguments, ARGUMENTS_CHARS),
-            requested_at=date,
-        )
-
     def _named(self, event: Event) -> Event:
-        if isinstance(event, ToolReturned) and (call := self._calls.get(event.tool_call_id)):
-            return ToolReturned(event.tool_call_id, call.tool, event.status, event.text)
+        if isinstance(event, ToolReturned):
+            return replace(event, name=self.questions.tool_of(event.tool_call_id))
         return event

@@ -18,7 +18,8 @@ ORDER: list[set[str]] = [
     {"letta.events", "letta.records", "transcript"},
     {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_socket"},
     {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_memory"},
-    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_talks", "history"},
+    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "history"},
+    {"letta.appserver_talks"},
     {"letta.appserver_link"},
     {"letta.appserver_runs"},
     {"letta.rest", "letta.appserver"},
@@ -45,6 +46,7 @@ NO_CODE = {"", "letta", "turns", "cli", "transports"}
 PURE = {
     "letta.appserver_echoes",
     "letta.appserver_json",
+    "letta.appserver_questions",
     "letta.content",
     "letta.events",
     "letta.paging",

@@ -134,7 +134,7 @@ def test_a_question_ends_a_leg_and_names_all_calls_that_wait() -> None:
     hear(talk, loop("run-1", "otid-1"), call("a", 1), call("b", 2), call("free", 3), needed("a", "b"), asked("a"))
 
     assert leg.is_over
-    assert [approval.tool_call_id for approval in talk.approvals] == ["a", "b"]
+    assert [approval.tool_call_id for approval in talk.questions.approvals] == ["a", "b"]
     draft = draft_of(leg)
     assert draft.stop_reason == "requires_approval"
     assert list(draft.pending) == ["a", "b"]
@@ -161,6 +161,20 @@ def test_decisions_are_passed_on_one_by_one_as_they_are_asked_for() -> None:
     assert (draft.calls["a"].name, draft.calls["a"].result) == ("Read", "found")
 
 
+def test_a_question_that_is_decided_and_listed_before_it_is_put_halts_nothing() -> None:
+    talk, _ = sent()
+    hear(talk, loop("run-1", "otid-1"), call("a", 1), call("b", 2), needed("a", "b"), asked("a"))
+    decisions = [Decision(tool_call_id="a", approve=True), Decision(tool_call_id="b", approve=True)]
+    leg, _ = talk.decide("otid-2", decisions)
+
+    listed = {"request_id": "perm-b", "request": {"tool_call_id": "b"}}
+    early = hear(talk, status(is_processing=True, pending=[listed]))
+    answers = hear(talk, asked("b"))
+
+    assert (early, leg.is_over) == ([], False)
+    assert [answer["payload"]["request_id"] for answer in answers] == ["perm-b"]
+
+
 def test_a_decision_is_for_one_question_only() -> None:
     """Ours: nothing is approved by default. Models number their calls anew in every step."""
     talk, _ = sent()
@@ -174,7 +188,7 @@ def test_a_decision_is_for_one_question_only() -> None:
     assert len(first) == 1
     assert second == []
     assert (leg.is_over, leg.stop_reason) == (True, "requires_approval")
-    assert [approval.tool_call_id for approval in talk.approvals] == ["a"]
+    assert [approval.tool_call_id for approval in talk.questions.approvals] == ["a"]
 
 
 def test_a_decision_that_did_not_reach_the_server_is_asked_for_again() -> None:
@@ -187,7 +201,7 @@ def test_a_decision_that_did_not_reach_the_server_is_asked_for_again() -> None:
 
     assert again == []
     assert leg.is_cut
-    assert [approval.tool_call_id for approval in talk.approvals] == ["a"]
+    assert [approval.tool_call_id for approval in talk.questions.approvals] == ["a"]
 
 
 def test_what_somebody_else_has_answered_goes_on_in_a_leg_of_its_own() -> None:
@@ -201,7 +215,7 @@ def test_what_somebody_else_has_answered_goes_on_in_a_leg_of_its_own() -> None:
     assert leg.stop_reason == "requires_approval"
     assert following is not None
     assert (following.message_id, draft_of(following).text) == ("otid-1", "done")
-    assert talk.approvals == []
+    assert talk.questions.approvals == []
 
 
 def test_a_question_that_is_heard_of_before_its_turn_halts_it_all_the_same() -> None:
@@ -211,7 +225,7 @@ def test_a_question_that_is_heard_of_before_its_turn_halts_it_all_the_same() -> 
     hear(talk, asked("a"), status(is_processing=True), loop("run-1", "otid-9"))
 
     assert talk.active is None
-    assert [approval.tool_call_id for approval in talk.approvals] == ["a"]
+    assert [approval.tool_call_id for approval in talk.questions.approvals] == ["a"]
     assert talk.current is not None
     assert talk.current.stop_reason == "requires_approval"
 
@@ -270,6 +284,48 @@ def test_what_an_ended_turn_is_told_late_begins_nothing() -> None:
 
     assert (talk.active, talk.current) == (None, None)
     assert draft_of(leg).text == "hi"
+
+
+def test_the_end_of_another_clients_turn_does_not_end_ours() -> None:
+    talk, ours = sent()
+
+    hear(talk, finished("a name of theirs", turn_id="turn-9", run_id="run-9"))
+    before = ours.is_over
+    hear(talk, loop("run-1", "otid-1"), word("hi", 1), finished("otid-1"))
+
+    assert (before, draft_of(ours).text, draft_of(ours).stop_reason) == (False, "hi", "end_turn")
+
+
+def test_a_connection_that_lags_behind_brings_no_ended_turn_back() -> None:
+    talk, ours = sent()
+    hear(talk, loop("run-1", "otid-1"), word("hi", 1), finished("otid-1"))
+
+    hear(talk, status(is_processing=True))
+    supposed = talk.suppose("otid-1")
+    hear(talk, status(is_processing=False))
+
+    assert supposed is ours
+    assert talk.active is None
+
+
+def test_a_turn_that_was_only_supposed_is_let_go_of() -> None:
+    talk = Talk("conv-1", RUNTIME)
+    hear(talk, status(is_processing=True))
+    talk.suppose("otid-9")
+
+    hear(talk, status(is_processing=False))
+
+    assert (talk.active, talk.leg("otid-9")) == (None, None)
+
+
+def test_a_question_that_somebody_else_has_answered_is_not_asked_again_by_a_late_echo() -> None:
+    talk, _ = sent()
+    hear(talk, loop("run-1", "otid-1"), call("a", 1), needed("a"), asked("a"), returned("a", "found"))
+
+    hear(talk, status(is_processing=True, pending=[{"request_id": "perm-a", "request": {"tool_call_id": "a"}}]))
+
+    assert talk.questions.approvals == []
+    assert talk.active is not None
 
 
 def test_only_so_many_ended_legs_are_remembered() -> None:
