@@ -37,7 +37,7 @@ class Leg:
         self.stop_reason: str | None = None
         self.error_type: str | None = None
         self.called: set[str] = set()
-        self._frames: list[Frame] = []
+        self._frames: list[Frame | None] = []
         self._counted = Counted(0, 0, 0, 0)
         self._changed = anyio.Event()
 
@@ -49,12 +49,18 @@ class Leg:
     def add(self, *events: Event) -> None:
         """Something happened in it."""
         if self.is_cut:
-            # The server does the whole message again after its own crash.
+            # It went on without us; the number that is left out tells that something is missing.
             self.is_cut = False
-            events = (Restarted(), *events)
+            if self._frames:
+                self._frames.append(None)
         self.called.update(event.tool_call_id for event in events if isinstance(event, CalledTool))
         self._frames.append(Frame(run_id=self.id, seq_id=len(self._frames) + 1, events=events))
         self._wake()
+
+    def restart(self) -> None:
+        """The server does the whole message again."""
+        self.is_cut = False
+        self.add(Restarted())
 
     def count(self, delta: Json) -> None:
         """A model call was counted."""
@@ -75,7 +81,7 @@ class Leg:
         self.add(*events, Stopped(stop_reason), *failed, self._counted)
 
     def cut(self) -> None:
-        """The connections were lost: nothing more comes of it here, unless the server does it again."""
+        """The connections were lost: nothing more comes of it here, unless it goes on or is done again."""
         if not self.is_over:
             self.is_cut = True
             self._wake()
@@ -85,7 +91,8 @@ class Leg:
         while True:
             for frame in self._frames[after:]:
                 after += 1
-                yield frame
+                if frame is not None:
+                    yield frame
             if after >= len(self._frames):
                 if self.is_over or self.is_cut:
                     return

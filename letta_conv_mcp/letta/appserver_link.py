@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, PROTOCOL_VERSION, start_fields
+from letta_conv_mcp.letta.appserver_legs import Leg
 from letta_conv_mcp.letta.appserver_socket import Socket, Unanswered, open_socket
 from letta_conv_mcp.letta.appserver_talks import Talk
 from letta_conv_mcp.letta.content import Json, first_object
@@ -23,6 +24,10 @@ from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 _logger = logging.getLogger(__name__)
 
 CONNECTIONS = 2
+CLOSE_SECONDS = 1.0
+END_SECONDS = 2.0
+"""How long a turn's end may take after the server said that it isn't at work any more."""
+KEPT_TALKS = 100
 MEND_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
 
 
@@ -122,12 +127,17 @@ class Link:
         if (talk := self._talks.get(conversation_id)) is None:
             runtime = await find_runtime()
             talk = self._talks.setdefault(conversation_id, Talk(conversation_id, runtime))
+            self._forget_idle(but=talk)
         fields = {"runtime": talk.runtime, "recover_approvals": False, "force_device_status": True}
         await self._enter(talk, "sync", fields, self._watching)
         return talk
 
     async def start(self, talk: Talk) -> None:
         """Make sure that the conversation can be spoken in, and that a dropped connection costs it nothing."""
+        if talk.mode not in (None, "strict"):
+            # Another client has changed it, and tools would run unasked.
+            for started in self._started.values():
+                started.discard(talk.conversation_id)
         await self._enter(talk, "runtime_start", start_fields(talk.runtime), self._started)
 
     async def close(self) -> None:
@@ -159,27 +169,38 @@ class Link:
                 raise errors.ConversationNotFound(talk.conversation_id)
             raise errors.LettaUnavailable(self.address, "could not open the conversation")
 
+    def _forget_idle(self, *, but: Talk) -> None:
+        """Remember only so many conversations in which nothing goes on."""
+        idle = [talk for talk in self._talks.values() if not talk.is_live and talk is not but]
+        for talk in idle[: max(0, len(idle) - KEPT_TALKS)]:
+            del self._talks[talk.conversation_id]
+            for entered in (*self._watching.values(), *self._started.values()):
+                entered.discard(talk.conversation_id)
+
     async def _add_socket(self) -> None:
         socket = await open_socket(self.address, self._token, self._hear)
         self._watching[socket], self._started[socket] = set(), set()
         self._group.start_soon(self._listen, socket)
         try:
+            await self._check_version(socket)
+        except BaseException:
+            # Whoever asked for it may have gone: an unshielded close would not be finished.
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await socket.close()
+            raise
+        self._sockets.append(socket)
+
+    async def _check_version(self, socket: Socket) -> None:
+        try:
             info = await socket.ask("app_server_info", {})
         except Unanswered as failure:
-            await socket.close()
             raise errors.LettaUnavailable(self.address, failure.problem) from None
         if info.get("protocol_version") != PROTOCOL_VERSION:
-            await socket.close()
             raise errors.AppServerVersion(self.address, str(info.get("protocol_version")))
-        self._sockets.append(socket)
 
     async def _listen(self, socket: Socket) -> None:
         try:
             await socket.listen()
-        except Exception:
-            # A fault of ours must cost one connection: raised here it would end the server, with every turn.
-            _logger.exception("What an App Server said could not be taken in.")
-            await socket.close()
         finally:
             if socket in self._sockets:
                 self._sockets.remove(socket)
@@ -188,29 +209,62 @@ class Link:
             _logger.info("A connection to the App Server was lost.")
         # Of a conversation that no other connection watches, nothing more will be heard.
         for conversation_id in watched.difference(*self._watching.values()):
-            self._talks[conversation_id].cut()
-        if any(talk.active or talk.questions.are_open for talk in self._talks.values()):
-            self._group.start_soon(self._mend)
+            if conversation_id in self._talks:
+                self._talks[conversation_id].cut()
+        if any(talk.is_live for talk in self._talks.values()):
+            self._group.start_soon(self._guarded, self._mend)
 
     async def _mend(self) -> None:
         """Get a lost connection back while something goes on over the other one."""
         for pause in MEND_PAUSES:
             await anyio.sleep(pause)
             with suppress(errors.LettaFailure):
-                for talk in [talk for talk in self._talks.values() if talk.active or talk.questions.are_open]:
+                for talk in [talk for talk in self._talks.values() if talk.is_live]:
                     await self.start(talk)
                 if len(self._sockets) == CONNECTIONS:
                     return
 
     def _hear(self, socket: Socket, event: Json) -> None:
         if event.get("type") == "external_tool_call_request":
-            self._group.start_soon(self._on_tool_call, socket, event)
+            self._group.start_soon(self._guarded, self._on_tool_call, socket, event)
             return
         talk = self._talks.get(_conversation_id(first_object(event.get("runtime"))))
         if talk is None:
             return
-        for answer in talk.hear(event):
-            self._group.start_soon(self._pass_on, talk, answer)
+        try:
+            answers = talk.hear(event)
+        except Exception:
+            # A fault of ours must cost one frame: both connections tell the same, and both would be lost.
+            _logger.exception("A frame of an App Server's could not be taken in.")
+            return
+        for answer in answers:
+            self._group.start_soon(self._guarded, self._pass_on, talk, answer)
+        if event.get("type") == "update_device_status":
+            self._consider_status(talk)
+
+    def _consider_status(self, talk: Talk) -> None:
+        leg = talk.active
+        if leg is None or not leg.is_ours:
+            return
+        if talk.mode not in (None, "strict"):
+            self._group.start_soon(self._guarded, self.start, talk)
+        if not talk.is_processing and leg.has_begun:
+            self._group.start_soon(self._guarded, self._let_go, talk, leg)
+
+    async def _let_go(self, talk: Talk, leg: Leg) -> None:
+        """A turn that the server is no more at work on ends soon; where its end never comes, let the history tell."""
+        await anyio.sleep(END_SECONDS)
+        if talk.active is leg and not talk.is_processing:
+            leg.cut()
+
+    async def _guarded(self, work: Callable[..., Awaitable[None]], *about: object) -> None:
+        try:
+            await work(*about)
+        except errors.LettaFailure as failure:
+            _logger.warning("An App Server could not be told something (%s).", type(failure).__name__)
+        except Exception:
+            # Raised here it would end the server, with every turn.
+            _logger.exception("Something that an App Server asked for could not be done.")
 
     async def _pass_on(self, talk: Talk, decision: Json) -> None:
         """Pass on what a person has decided before the server asked for it."""

@@ -4,7 +4,6 @@ It asks about the calls of a step one after the other, each when the one before 
 all calls, and tells which of them need a person.
 """
 
-from collections import deque
 from collections.abc import Sequence
 
 from letta_conv_mcp.letta.appserver_json import answer_fields
@@ -13,9 +12,6 @@ from letta_conv_mcp.letta.events import CalledTool
 from letta_conv_mcp.letta.port import Decision
 from letta_conv_mcp.letta.records import ARGUMENTS_CHARS
 from letta_conv_mcp.views import Approval
-
-KEPT = 500
-"""Answered questions that are known again when a connection that lags behind tells of them as open."""
 
 
 class Questions:
@@ -32,7 +28,7 @@ class Questions:
         self._runtime = runtime
         self.needed: list[str] = []
         self._open: dict[str, str] = {}
-        self._answered: deque[str] = deque(maxlen=KEPT)
+        self._answered: set[str] = set()
         self._calls: dict[str, Approval] = {}
         self._decided: dict[str, Decision] = {}
 
@@ -49,6 +45,8 @@ class Questions:
 
     def announce(self, call: CalledTool, date: str | None) -> None:
         """A call was made; whether a person is asked about it is told later."""
+        # A question's id is made of its call's, and models number their calls anew: this one is another question.
+        self._answered.discard(call.tool_call_id)
         self._calls[call.tool_call_id] = Approval(
             tool_call_id=call.tool_call_id,
             tool=call.name,
@@ -87,12 +85,13 @@ class Questions:
 
     def close(self) -> None:
         """All that was open is answered, by whomever."""
-        self._answered.extend(self._open.values())
+        self._answered.update(self._open)
         self._open.clear()
 
     def end(self) -> None:
         """The turn is over, and with it all questions and decisions."""
-        self.close()
+        self._open.clear()
+        self._answered.clear()
         self._decided.clear()
         self._calls.clear()
         self.needed = []
@@ -103,7 +102,8 @@ class Questions:
         self._decided.clear()
 
     def _note(self, call_id: str, request_id: str, request: Json) -> None:
-        if request_id in self._answered:
+        if call_id in self._answered:
+            # The other connection tells of it late.
             return
         self._open[call_id] = request_id
         if call_id not in self._calls:
@@ -114,8 +114,8 @@ class Questions:
         if call_id not in self._decided or call_id not in self._open:
             return None
         request_id = self._open.pop(call_id)
-        self._answered.append(request_id)
-        # A decision is for one question: models number their calls anew.
+        self._answered.add(call_id)
+        # A decision is for one question.
         return answer_fields(self._runtime, request_id, self._decided.pop(call_id))
 
 

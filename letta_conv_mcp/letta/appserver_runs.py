@@ -122,6 +122,9 @@ class AppServerRuns:
 
     async def cancel_run(self, run: Run) -> None:
         talk = await self._talk(run.conversation_id or f"{DEFAULT_PREFIX}{run.agent_id}")
+        if talk.active is None or talk.active.id != run.id:
+            # An abort stops whatever the server is at work on, and lets what waits behind it begin.
+            raise errors.NotSupported("take back a message that waits in its own queue behind another client's")
         await self._link.ask("abort_message", check="call wait_for_reply to see", runtime=talk.runtime)
         # An abort also parks what other clients have queued.
         await self._link.ask("resume_queue", runtime=talk.runtime)

@@ -29,8 +29,8 @@ from letta_conv_mcp.letta.events import (
 )
 from letta_conv_mcp.letta.port import Decision
 
-KEPT_LEGS = 8
-"""Ended legs of one conversation that are remembered; the turns remember their replies themselves."""
+KEPT_LEGS = 3
+"""Legs of one conversation that are remembered when they are over; the turns remember their replies themselves."""
 KEPT_IDS = 500
 
 
@@ -45,6 +45,7 @@ class Talk:
         is_processing: whether the server is at work in it, as it said last.
         current: the leg that goes on, or that has halted at a question.
         questions: what a person is asked in it.
+        mode: the mode in which the server runs tools there, as it said last.
     """
 
     def __init__(self, conversation_id: str, runtime: Json) -> None:
@@ -53,12 +54,18 @@ class Talk:
         self.is_processing = False
         self.current: Leg | None = None
         self.questions = Questions(runtime)
+        self.mode: str | None = None
         self._legs: dict[str, Leg] = {}
         self._message_ids: dict[str, list[str]] = {}
         self._done_runs: deque[str] = deque(maxlen=KEPT_IDS)
         self._echoes = Echoes()
         self._error_type: str | None = None
         self._changed = anyio.Event()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether something goes on in it, or waits for a person."""
+        return self.active is not None or self.questions.are_open
 
     @property
     def active(self) -> Leg | None:
@@ -134,7 +141,7 @@ class Talk:
                 self._hear_loop(first_object(event.get("loop_status")))
             case "stream_delta" if event.get("subagent_id") is None:
                 self._hear_delta(first_object(event.get("delta")))
-            case "control_request" if self._echoes.is_new("asked", event.get("request_id")):
+            case "control_request":
                 return self._hear_question(str(event.get("request_id")), first_object(event.get("request")))
             case "turn_finished" if self._echoes.is_new("finished", event.get("turn_id")):
                 self._hear_end(event)
@@ -144,6 +151,7 @@ class Talk:
 
     def _hear_status(self, status: Json) -> None:
         self.is_processing = status.get("is_processing") is True
+        self.mode = text_or_none(status.get("current_permission_mode"))
         pending = status.get("pending_control_requests")
         self.questions.list_open(pending)
         if not self.is_processing and not objects(pending):
@@ -166,7 +174,10 @@ class Talk:
         if not self._echoes.is_new_delta(delta):
             return
         if delta.get("message_type") == "user_message" and (otid := text_or_none(delta.get("otid"))):
-            self._begin([otid])
+            leg = self._begin([otid])
+            if leg.is_cut and leg.has_begun:
+                # After its own crash the server takes an unfinished message from its ledger, as if it came anew.
+                leg.restart()
             return
         self._error_type = error_type_of(delta) or self._error_type
         if delta.get("message_type") == "approval_classification_end":
@@ -254,7 +265,7 @@ class Talk:
     def _remember(self, leg: Leg) -> Leg:
         self._legs.pop(leg.id, None)
         self._legs[leg.id] = leg
-        over = [old for old in self._legs.values() if old.is_over and old is not self.current]
+        over = [old for old in self._legs.values() if (old.is_over or old.is_cut) and old is not self.current]
         for old in over[: max(0, len(over) - KEPT_LEGS)]:
             del self._legs[old.id]
         return leg

@@ -173,6 +173,9 @@ class Draft:
         self.stop_reason = self.error_type = None
 
     def _add_call(self, event: CalledTool | AskedApproval) -> None:
+        if (earlier := self.calls.get(event.tool_call_id)) and earlier.result is not None:
+            # Models may number their calls anew in every step: this is another one.
+            self.calls[f"{event.tool_call_id} {len(self.calls)}"] = self.calls.pop(event.tool_call_id)
         call = self.calls.setdefault(event.tool_call_id, Call())
         call.name = call.name or event.name
         call.arguments += event.arguments

@@ -206,9 +206,10 @@ async def _read_stored(turn: Turn, letta: Letta, run: Run) -> None:
     if is_whole and stored.heard is None and not stored.text and not stored.calls:
         # It says that all went well, and shows nothing of it: perhaps not yet.
         return
-    if is_whole or stored.text or not turn.draft.text:
+    stored.is_repeated = stored.is_repeated or turn.draft.is_repeated
+    if is_whole or len(stored.text) >= len(turn.draft.text):
         turn.draft = stored
     else:
-        # A cancelled or failed run stores nothing; what was streamed is all there is.
+        # A cancelled or failed run stores nothing, or a part; what was streamed is more.
         turn.draft.stop_reason, turn.draft.error_type = stored.stop_reason, stored.error_type
         turn.draft.is_recorded = True

@@ -182,8 +182,8 @@ def test_a_decision_is_for_one_question_only() -> None:
     leg, first = talk.decide("otid-2", [Decision(tool_call_id="a", approve=True)])
 
     hear(talk, returned("a", "found"), call("a", 1, "run-2"), needed("a"))
-    request = asked("a") | {"request_id": "perm-a-2"}
-    second = hear(talk, request)
+    # APP SERVER: a question's id is made of its call's.
+    second = hear(talk, asked("a"))
 
     assert len(first) == 1
     assert second == []
@@ -270,10 +270,24 @@ def test_a_leg_that_was_cut_ends_without_an_end_and_begins_anew_when_the_server_
 
     talk.cut()
     cut = draft_of(leg)
+    hear(talk, delta(message_type="user_message", id="u", otid="otid-1"))
     hear(talk, loop("run-1", "otid-1"), word("whole", 1), finished("otid-1", turn_id="turn-2"))
 
     assert (cut.text, cut.stop_reason) == ("half a", None)
     assert (draft_of(leg).text, draft_of(leg).stop_reason) == ("whole", "end_turn")
+    assert draft_of(leg).is_repeated
+
+
+def test_a_leg_that_went_on_while_nobody_listened_says_that_something_is_missing() -> None:
+    """Another client's connection kept the turn alive."""
+    talk, leg = sent()
+    hear(talk, loop("run-1", "otid-1"), word("one ", 1))
+
+    talk.cut()
+    hear(talk, loop("run-1", "otid-1"), word("three", 3), finished("otid-1"))
+
+    draft = draft_of(leg)
+    assert (draft.has_gap, draft.is_repeated, draft.stop_reason) == (True, False, "end_turn")
 
 
 def test_what_an_ended_turn_is_told_late_begins_nothing() -> None:

@@ -15,6 +15,7 @@ from letta_conv_mcp.letta.events import (
     Failed,
     Frame,
     Heard,
+    Restarted,
     Spoke,
     Stopped,
     Thought,
@@ -34,6 +35,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Spoke, IDS, TEXTS),
     st.builds(CalledTool, IDS, TEXTS, TEXTS),
     st.builds(AskedApproval, IDS, TEXTS, TEXTS, st.none() | st.just("2026-11-22T22:04:47+00:00")),
+    st.builds(Restarted),
     st.builds(ToolReturned, IDS, TEXTS, st.sampled_from(["success", "error"]), TEXTS),
     st.builds(Stopped, st.sampled_from(["end_turn", "error", "requires_approval"])),
     st.builds(Failed, st.sampled_from(["llm_error", "internal_error"])),
@@ -284,3 +286,39 @@ def test_a_tool_that_returns_in_the_answering_run_is_still_named() -> None:
     )
 
     assert draft_from_frames([frame]).calls["call_1"].name == "add_guarded"
+
+
+def test_a_call_that_has_the_number_of_an_earlier_one_is_another_call() -> None:
+    """Models may number their calls anew in every step."""
+    draft = draft_from_frames(
+        foreground(
+            CalledTool("call_0", "erase", '{"where":"a"}'),
+            ToolReturned("call_0", "erase", "success", "erased"),
+            CalledTool("call_0", "erase", '{"where":"b"}'),
+            AskedApproval("call_0", "erase", "", None),
+            Stopped("requires_approval"),
+        )
+    )
+
+    assert {key: call.arguments for key, call in draft.pending.items()} == {"call_0": '{"where":"b"}'}
+    assert [(call.arguments, call.result) for call in draft.calls.values()] == [
+        ('{"where":"a"}', "erased"),
+        ('{"where":"b"}', None),
+    ]
+
+
+def test_what_is_said_anew_replaces_what_was_said() -> None:
+    draft = draft_from_frames(
+        foreground(
+            Heard("hi"),
+            Thought("a", "hm"),
+            Spoke("a", "half"),
+            CalledTool("c", "x", "{}"),
+            Restarted(),
+            Spoke("b", "whole"),
+            Stopped("end_turn"),
+        )
+    )
+
+    assert (draft.heard, draft.reasoning, draft.text, draft.calls) == ("hi", "", "whole", {})
+    assert draft.is_repeated
