@@ -158,7 +158,9 @@ async def open_socket(address: str, token: SecretStr | None, on_event: Callable[
         if error.response.status_code in (401, 403):
             raise errors.NotAllowed(address, has_key=token is not None) from None
         raise errors.NotLetta(address) from None
-    except WebSocketException:
+    except WebSocketException as error:
+        if isinstance(error.__cause__, EOFError):
+            raise errors.LettaUnavailable(address, "dropped the connection") from None
         raise errors.NotLetta(address) from None
     except (OSError, TimeoutError):
         raise errors.LettaUnavailable(address, "can't be reached") from None

@@ -6,9 +6,10 @@ All else is tested by the tests that ask for a `place`. Every App Server here is
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from socket import create_server
 from threading import Thread
 from typing import Any
 
@@ -116,6 +117,21 @@ async def test_a_tool_that_was_allowed_asks_before_it_runs(app_rig: AppRig, talk
     assert is_refused(subagent["text"])
 
 
+async def test_a_mode_that_another_client_loosened_is_tightened_before_the_next_message(
+    app_rig: AppRig, talk: str, secret: Path
+) -> None:
+    """APP SERVER: the mode belongs to the conversation, and in the one called standard reads run unasked."""
+    settings = Settings(base_url=app_rig.server.address, local_tools=("Read",))
+    async with Client(build_server(settings), mode="legacy") as client:
+        await call(client, "send_message", conversation_id=talk, message="hello")
+        app_rig.join(talk, mode="standard")
+        # What was told before an answer has arrived with it.
+        await call(client, "retrieve_conversation", conversation_id=talk)
+        reply = await call(client, "send_message", conversation_id=talk, message=calls_of(secret)[0])
+
+    assert (reply["status"], reply["text"]) == ("awaiting_approval", "")
+
+
 async def test_an_agent_changes_its_memory_and_a_new_conversation_knows_it(client: Client, app_rig: AppRig) -> None:
     """Ours: the server has no tool for it but its shell and its editor."""
     agent_id = app_rig.make_agent("Mem", {"human": "The human is Bo."})
@@ -174,6 +190,18 @@ async def test_one_lost_connection_costs_nothing_and_is_replaced(
         await anyio.to_thread.run_sync(wire.wait_for, 2)
 
     assert len(app_rig.said_by_user(talk)) == 3
+
+
+async def test_a_reply_that_another_client_keeps_alive_comes_whole(
+    client: Client, app_rig: AppRig, wire: Cutter, talk: str
+) -> None:
+    """Its middle was said while nobody of ours listened; the history has it."""
+    app_rig.join(talk)
+
+    replies, _ = await _begun(client, talk, LONG, partial(_cut, wire, 2))
+
+    assert (replies[0]["status"], replies[0]["text"]) == ("completed", "echo: one two three four five six")
+    assert replies[0]["next_step"] is None
 
 
 async def test_a_reply_whose_connections_are_all_lost_is_interrupted_and_its_conversation_is_named_as_stuck(
@@ -266,6 +294,23 @@ async def test_what_speaks_no_websocket_is_named_as_what_it_is_not(fake: FakeLet
         said = await failure(client, "list_agents")
 
     assert "is not a Letta." in said
+
+
+async def test_a_connection_that_closes_before_it_is_open_says_nothing_of_who_is_there() -> None:
+    """A server that is about to end, or a wire that is cut just then."""
+    with create_server(("127.0.0.1", 0)) as listener:
+
+        def close_each() -> None:
+            with suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        Thread(target=close_each, daemon=True).start()
+        address = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        async with Client(build_server(Settings(base_url=address))) as client:
+            said = await failure(client, "list_agents")
+
+    assert "Nothing was changed; it is safe to try again." in said
 
 
 @contextmanager

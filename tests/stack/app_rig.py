@@ -82,6 +82,10 @@ class AppRig:
         update = {"runtimes": [runtime], "external_tools": [{"tools": [_definition(name) for name in TOOLS]}]}
         self.ask("runtime_external_tools_update", updates=[update])
 
+    def join(self, conversation_id: str, *, mode: str = "strict") -> None:
+        """Start a conversation over the rig's own connection, as another client does."""
+        self.ask("runtime_start", agent_id=self.agent_id, conversation_id=conversation_id, mode=mode)
+
     def prompts(self) -> list[Json]:
         """What the model was asked lately, oldest first: `text`, `tool_names` and the whole `request`."""
         return httpx.get(f"{self._model_url}/log", timeout=ANSWER_SECONDS, trust_env=False).raise_for_status().json()
