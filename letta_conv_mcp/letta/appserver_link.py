@@ -124,10 +124,12 @@ class Link:
             conversation_id: our id for it.
             find_runtime: asks for the server's name for it.
         """
-        if (talk := self._talks.get(conversation_id)) is None:
+        if conversation_id not in self._talks:
             runtime = await find_runtime()
-            talk = self._talks.setdefault(conversation_id, Talk(conversation_id, runtime))
-            self._forget_idle(but=talk)
+            self._talks.setdefault(conversation_id, Talk(conversation_id, runtime))
+        # The latest stand last: what was asked for just now is not idle.
+        talk = self._talks[conversation_id] = self._talks.pop(conversation_id)
+        self._forget_idle()
         fields = {"runtime": talk.runtime, "recover_approvals": False, "force_device_status": True}
         await self._enter(talk, "sync", fields, self._watching)
         return talk
@@ -169,9 +171,9 @@ class Link:
                 raise errors.ConversationNotFound(talk.conversation_id)
             raise errors.LettaUnavailable(self.address, "could not open the conversation")
 
-    def _forget_idle(self, *, but: Talk) -> None:
-        """Remember only so many conversations in which nothing goes on."""
-        idle = [talk for talk in self._talks.values() if not talk.is_live and talk is not but]
+    def _forget_idle(self) -> None:
+        """Remember only so many conversations in which nothing goes on: those that were asked for last."""
+        idle = [talk for talk in self._talks.values() if not talk.is_live]
         for talk in idle[: max(0, len(idle) - KEPT_TALKS)]:
             del self._talks[talk.conversation_id]
             for entered in (*self._watching.values(), *self._started.values()):

@@ -272,6 +272,18 @@ async def test_a_server_that_dies_and_comes_back_answers_anew_and_the_reply_says
     assert [message["text"] for message in page["messages"]] == ["before", LONG, LONG, "after"]
 
 
+async def test_conversations_that_were_let_go_of_are_taken_up_again(
+    client: Client, app_rig: AppRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("letta_conv_mcp.letta.appserver_link.KEPT_TALKS", 2)
+    talks = [app_rig.make_conversation(app_rig.agent_id) for _ in range(5)]
+
+    first = [await call(client, "send_message", conversation_id=talk, message="one") for talk in talks]
+    second = [await call(client, "send_message", conversation_id=talk, message="two") for talk in talks]
+
+    assert [reply["text"] for reply in (*first, *second)] == ["echo: one"] * 5 + ["echo: two"] * 5
+
+
 async def test_another_version_of_the_protocol_is_refused_in_so_many_words() -> None:
     with answering({"app_server_info": {"success": True, "protocol_version": 2}}) as address:
         async with Client(build_server(Settings(base_url=address))) as client:
