@@ -13,7 +13,7 @@ from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, entries_from_messages
 from letta_conv_mcp.letta.appserver_link import Link
 from letta_conv_mcp.letta.appserver_memory import edit_memory
-from letta_conv_mcp.letta.appserver_runs import AppServerRuns
+from letta_conv_mcp.letta.appserver_runs import PAGE, AppServerRuns
 from letta_conv_mcp.letta.content import Json, first_object, objects
 from letta_conv_mcp.letta.port import ConversationQuery, NewConversation, Order
 from letta_conv_mcp.letta.records import (
@@ -23,8 +23,6 @@ from letta_conv_mcp.letta.records import (
     default_conversation_json,
 )
 from letta_conv_mcp.views import Agent, Conversation
-
-NAMESAKES_LOOKED_AT = 100
 
 
 @asynccontextmanager
@@ -58,15 +56,20 @@ class AppServerLetta(AppServerRuns):
     async def agents(
         self, *, query: str | None = None, name: str | None = None, after: str | None = None, limit: int
     ) -> list[Agent]:
-        wanted: dict[str, object] = {"limit": limit if name is None else NAMESAKES_LOOKED_AT}
-        if query or name:
-            wanted["query_text"] = name or query
-        if after:
-            wanted["after"] = after
-        answer = await self._link.ask("agent_list", query=wanted)
-        agents = [agent_from_json(agent) for agent in objects(answer.get("agents"))]
-        # It looks for parts of names only.
-        return [agent for agent in agents if name in (None, agent.name)][:limit]
+        needle = (name or query or "").casefold()
+        found: list[Agent] = []
+        while len(found) < limit:
+            wanted = {"limit": PAGE if needle else limit, "after": after, "query_text": needle or None}
+            answer = await self._link.ask(
+                "agent_list", query={field: value for field, value in wanted.items() if value is not None}
+            )
+            agents = [agent_from_json(agent) for agent in objects(answer.get("agents"))]
+            # It looks for a text in ids too.
+            found += [agent for agent in agents if needle in agent.name.casefold() and name in (None, agent.name)]
+            if not needle or len(agents) < PAGE:
+                break
+            after = agents[-1].id
+        return found[:limit]
 
     async def agent(self, agent_id: str) -> Agent:
         return agent_from_json(await self._agent_json(agent_id, errors.AgentNotFound(agent_id)))

@@ -272,6 +272,18 @@ async def test_a_server_that_dies_and_comes_back_answers_anew_and_the_reply_says
     assert [message["text"] for message in page["messages"]] == ["before", LONG, LONG, "after"]
 
 
+async def test_an_agent_is_looked_for_by_its_name_and_not_by_its_id(client: Client, app_rig: AppRig) -> None:
+    """APP SERVER: it finds a text in ids too."""
+    agent_id = app_rig.make_agent("Zoe")
+    part_of_id = agent_id.rpartition("-")[2]
+
+    by_id = await call(client, "list_agents", query=part_of_id)
+    by_name = await call(client, "list_agents", query="zO")
+
+    assert by_id["agents"] == []
+    assert [agent["id"] for agent in by_name["agents"]] == [agent_id]
+
+
 async def test_conversations_that_were_let_go_of_are_taken_up_again(
     client: Client, app_rig: AppRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,7 +215,8 @@ def test_a_wrong_setting_ends_it_with_one_line_and_status_2() -> None:
         status, errors = host.ended(within=10)
 
         assert status == 2
-        assert errors == "letta-conv-mcp: LETTA_BASE_URL must be an http or https address, got 'localhost:8283'.\n"
+        wanted = "must be an http, https, ws or wss address"
+        assert errors == f"letta-conv-mcp: LETTA_BASE_URL {wanted}, got 'localhost:8283'.\n"
         assert host.stdout == b""
 
 

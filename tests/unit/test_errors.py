@@ -47,7 +47,9 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.Redirected(ADDRESS), "trying again before that can't help."),
     (errors.ModelUnknown("conv-1"), "or tell the person to set the agent's right."),
     (errors.HistoryTooLong("conv-1"), "read it in Letta itself."),
-    (errors.AppServerAddress(ADDRESS), "or to leave it out and set LETTA_API_KEY for Letta Cloud."),
+    (errors.AppServerAddress(ADDRESS), "change LETTA_BASE_URL; trying again before that can't help."),
+    (errors.AppServerVersion(ADDRESS, "2"), "ask the person to update letta-conv-mcp or the App Server."),
+    (errors.NotSupported("do that"), "Nothing was done; the same call will fail again."),
 ]
 
 
