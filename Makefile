@@ -13,17 +13,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# On the Letta that is configured or, without one, on a real Letta server that is fetched once and run meanwhile.
+# On the Letta that is configured or, without one, on one that is started on this machine.
 demo: install
-	@if [ -n "$$LETTA_API_KEY$$LETTA_BASE_URL" ]; then \
-	    $(BIN)/letta-conv-mcp demo; \
-	else \
-	    $(BIN)/python -m tests.stack run --agent Ada $(BIN)/letta-conv-mcp demo; \
-	fi
+	$(BIN)/letta-conv-mcp demo
 
 test: install
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -57,7 +53,7 @@ soak: install
 
 # Without these options the lock would record a registry host and the command line.
 lock: install
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --extra local --group dev --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
 
 clean:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 
 from letta_conv_mcp import __version__
 
@@ -16,8 +17,8 @@ DESCRIPTION = "Letta conversations as tools for any MCP host. Without a command 
 EPILOG = """\
 environment:
   LETTA_API_KEY            the key for Letta Cloud, a server's password, or an App Server's token
-  LETTA_BASE_URL           a Letta server's address, or an App Server's with ws://; default: Letta Cloud where a key is
-                           set
+  LETTA_BASE_URL           a Letta server's address, an App Server's with ws://, or local for one on this machine that
+                           is started when needed; default: Letta Cloud where a key is set, else local where installed
   LETTA_AGENT_ID           the agent to use where none is named, by id or exact name
   LETTA_CONV_WAIT_SECONDS  how long a tool waits for a reply unless told otherwise; default 45
   LETTA_CONV_ON_CANCEL     what a cancelled call does to its run: auto, stop or leave; default auto
@@ -25,9 +26,14 @@ environment:
   LETTA_CONV_LOG_LEVEL     DEBUG, INFO, WARNING or ERROR; default WARNING
   LETTA_CONV_LOG_CONTENT   on: log messages and replies too; default off
   LETTA_CONV_LOCAL_TOOLS   tools of an App Server that its agents may ask a person to use; default none
+  LETTA_CONV_LOCAL_DIR     where a Letta on this machine keeps everything; default: among this user's data
+  LETTA_LOCAL_MODEL        the model of agents made there; default: the one that setup-local has set up
 
 The key has no flag: a command line can be read by everybody on the machine.
 """
+
+SETUP = "setup_"
+"""What the flags of setup-local begin with, to be told from the settings."""
 
 
 def main() -> None:
@@ -46,13 +52,14 @@ def _command(arguments: list[str]) -> Callable[[], int]:
     """Everything up to the point where the command does its work; what is returned does it."""
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
+    for_setup = {name.removeprefix(SETUP): options.pop(name) for name in list(options) if name.startswith(SETUP)}
     # Imported only now, because they bring mcp.
     from letta_conv_mcp.errors import SettingsError
     from letta_conv_mcp.logs import open_logs
     from letta_conv_mcp.settings import settings_from_env
 
     try:
-        settings = settings_from_env(os.environ, **options)
+        settings = settings_from_env(os.environ, find_spec("letta_code") is not None, **options)
     except SettingsError as error:
         print(f"letta-conv-mcp: {error}", file=sys.stderr)
         return lambda: 2
@@ -66,6 +73,10 @@ def _command(arguments: list[str]) -> Callable[[], int]:
             from letta_conv_mcp.cli.doctor import run_doctor
 
             return partial(run_doctor, settings)
+        case "setup-local":
+            from letta_conv_mcp.cli.setup_local import Wanted, run_setup_local
+
+            return partial(run_setup_local, settings, Wanted(**for_setup))
         case _:
             from letta_conv_mcp.cancels import Cancels
             from letta_conv_mcp.server import build_server
@@ -99,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAMES",
         help="tools of an App Server that its agents may ask a person to use (LETTA_CONV_LOCAL_TOOLS)",
     )
+    shared.add_argument(
+        "--local-dir", metavar="PATH", help="where a Letta on this machine keeps everything (LETTA_CONV_LOCAL_DIR)"
+    )
+    shared.add_argument("--local-model", metavar="HANDLE", help="the model of agents made there (LETTA_LOCAL_MODEL)")
     shared.add_argument("--log-level", metavar="LEVEL", help="what goes to stderr (LETTA_CONV_LOG_LEVEL)")
     parser = argparse.ArgumentParser(
         prog="letta-conv-mcp",
@@ -111,6 +126,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("demo", parents=[shared], help="play a tour through a real server process")
     commands.add_parser("doctor", parents=[shared], help="check configuration, connection and key")
+    setup = commands.add_parser("setup-local", parents=[shared], help="set up a model for a Letta on this machine")
+    for flag, metavar, about in (
+        ("--provider", "ID", "ollama, lmstudio, llama-cpp, openai-compatible, anthropic or openai"),
+        ("--address", "URL", "where the provider is"),
+        ("--model", "NAME", "the model's name there"),
+        ("--agent", "NAME", "make an agent of this name"),
+        ("--persona", "TEXT", "what that agent is like, in its own words"),
+        ("--human", "TEXT", "what it should know about you"),
+    ):
+        setup.add_argument(flag, metavar=metavar, help=about, dest=f"{SETUP}{flag.removeprefix('--')}")
+    setup.add_argument(
+        "--key-stdin", action="store_true", help="read the provider's key from stdin", dest=f"{SETUP}key_from_stdin"
+    )
     return parser
 
 

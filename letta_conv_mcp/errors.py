@@ -34,8 +34,41 @@ class NotConfigured(LettaFailure):
     def __init__(self) -> None:
         super().__init__(
             "No Letta is configured, so nothing was sent. Set LETTA_API_KEY for Letta Cloud, or LETTA_BASE_URL for a "
-            "Letta server of your own, in the `env` of this server's entry in the host's configuration."
+            "Letta server of your own, in the `env` of this server's entry in the host's configuration; or install "
+            "letta-conv-mcp[local] in place of letta-conv-mcp, which brings a Letta to run on this machine."
         )
+
+
+class LocalNotInstalled(LettaFailure):
+    """A Letta on this machine is asked for, and the package that would be run is missing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "LETTA_BASE_URL is local, but the Letta to run on this machine is not installed, so nothing was sent. Ask "
+            "the person to install letta-conv-mcp[local] in place of letta-conv-mcp; trying again before can't help."
+        )
+
+
+class LocalUnusable(LettaFailure):
+    """The Letta on this machine can't be started. `problem` is a statement about it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"Letta can't be started on this machine: {problem}. Nothing was sent; ask the person to put that right, "
+            "then it is safe to try again."
+        )
+
+
+class ModelNeeded(LettaFailure):
+    """An agent is to be made without a model on a Letta that chooses none by itself."""
+
+    def __init__(self, wanted: str | None, offered: list[str]) -> None:
+        what = f"This Letta offers no model {_shown(wanted)}" if wanted else "The new agent needs a model"
+        if offered:
+            then = f"Offered: {', '.join(offered)}. Call create_agent with one of them as model."
+        else:
+            then = "None is offered. Have the person connect one (`letta-conv-mcp setup-local`), then call again."
+        super().__init__(f"{what}, so no agent was made. {then}")
 
 
 class AgentNotFound(LettaFailure, ResourceNotFoundError):

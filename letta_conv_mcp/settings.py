@@ -4,7 +4,8 @@ Nothing here reads the process's environment; `__main__` does, and passes it on 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 from urllib.parse import urlsplit
 
@@ -13,12 +14,23 @@ from pydantic import SecretStr
 from letta_conv_mcp.errors import SettingsError
 
 CLOUD_ADDRESS = "https://api.letta.com"
+LOCAL = "local"
+"""In the place of an address: a Letta on this machine, started by us."""
 OnCancel: TypeAlias = Literal["auto", "stop", "leave"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 MAX_WAIT_SECONDS = 3600
 APP_SERVER_SCHEMES = ("ws", "wss")
 UNASKED_TOOLS = ("Agent", "Task", "Workflow", "SendAgentMessage", "Skill")
 """What an App Server's agent would do through these, it would do unasked."""
+
+PASSED_ON = (
+    *("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"),
+    *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"),
+    *("LMSTUDIO_API_KEY", "LMSTUDIO_BASE_URL", "LLAMA_CPP_API_KEY", "LLAMA_CPP_BASE_URL", "OLLAMA_BASE_URL"),
+)
+"""What a Letta that we start is told of our environment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +48,9 @@ class Settings:
         log_level: what goes to stderr.
         log_content: whether messages and replies are logged too.
         local_tools: the tools of an App Server that its agents may ask a person to use.
+        local_dir: where a Letta that we start keeps everything; None for the usual place.
+        local_model: the model of agents that are made there, by its handle; None for the one that was set up.
+        local_environment: what that Letta is told of our environment, keys of model providers among it.
     """
 
     api_key: SecretStr | None = None
@@ -47,6 +62,14 @@ class Settings:
     log_level: LogLevel = "WARNING"
     log_content: bool = False
     local_tools: tuple[str, ...] = ()
+    local_dir: str | None = None
+    local_model: str | None = None
+    local_environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is one that we start."""
+        return self.base_url == LOCAL
 
     @property
     def is_app_server(self) -> bool:
@@ -54,11 +77,13 @@ class Settings:
         return urlsplit(self.base_url or "").scheme in APP_SERVER_SCHEMES
 
 
-def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Settings:
+def settings_from_env(environment: Mapping[str, str], has_local: bool = False, /, **flags: str | None) -> Settings:
     """The settings that an environment and command-line flags name together.
 
     Args:
-        environment: names to values; only `LETTA_…` names are read, and an empty value counts as unset.
+        environment: names to values; `LETTA_…` names are read, and an empty value counts as unset. What a Letta that
+            we start may be told is kept.
+        has_local: whether a Letta that we could start is installed; it is taken where nothing else is named.
         flags: values by `Settings` field; a flag that isn't empty wins over its variable.
 
     Raises:
@@ -74,6 +99,8 @@ def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Se
     base_url = _address(*chosen("base_url", "LETTA_BASE_URL"))
     if base_url is None and api_key:
         base_url = CLOUD_ADDRESS
+    elif base_url is None and has_local:
+        base_url = LOCAL
     return Settings(
         api_key=_key(api_key),
         base_url=base_url,
@@ -84,6 +111,9 @@ def settings_from_env(environment: Mapping[str, str], **flags: str | None) -> Se
         log_level=_log_level(*chosen("log_level", "LETTA_CONV_LOG_LEVEL")),
         log_content=_switch(*chosen("log_content", "LETTA_CONV_LOG_CONTENT"), default=Settings.log_content),
         local_tools=_local_tools(*chosen("local_tools", "LETTA_CONV_LOCAL_TOOLS")),
+        local_dir=_absolute(*chosen("local_dir", "LETTA_CONV_LOCAL_DIR")),
+        local_model=chosen("local_model", "LETTA_LOCAL_MODEL")[0],
+        local_environment={name: environment[name] for name in PASSED_ON if environment.get(name)},
     )
 
 
@@ -96,8 +126,8 @@ def _key(value: str | None) -> SecretStr | None:
 
 
 def _address(value: str | None, name: str) -> str | None:
-    if value is None:
-        return None
+    if value is None or value == LOCAL:
+        return value
     try:
         parts = urlsplit(value)
         has_host = bool(parts.hostname) and parts.port != 0
@@ -108,12 +138,19 @@ def _address(value: str | None, name: str) -> str | None:
     if parts.scheme not in ("http", "https", *APP_SERVER_SCHEMES) or not has_host:
         # What has a port is an address without http://. Anything else may be a key in the wrong place.
         shown = f", got {value!r}" if value.rpartition(":")[2].isdecimal() else ""
-        raise SettingsError(f"{name} must be an http, https, ws or wss address{shown}.")
+        raise SettingsError(f"{name} must be an http, https, ws or wss address, or local{shown}.")
     if parts.query or parts.fragment:
         raise SettingsError(f"{name} must be a plain address without ? or #.")
     # People paste the address of the API itself; letta-client adds /v1 to each path, and we /ws to an App Server's.
     ending = "/ws" if parts.scheme in APP_SERVER_SCHEMES else "/v1"
     return value.rstrip("/").removesuffix(ending).rstrip("/")
+
+
+def _absolute(value: str | None, name: str) -> str | None:
+    if value is not None and not Path(value).expanduser().is_absolute():
+        # Hosts start servers wherever they like.
+        raise SettingsError(f"{name} must be a whole path, from the root or from ~, got {value!r}.")
+    return None if value is None else str(Path(value).expanduser())
 
 
 def _wait_seconds(value: str | None, name: str) -> float:

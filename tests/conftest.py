@@ -1,5 +1,6 @@
 """The Lettas that tests talk to, and our server in front of them."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from uuid import uuid4
@@ -13,11 +14,14 @@ from tests.contract.scenario import PASSWORD
 from tests.differences import DIFFERENCES, NOT_RUN
 from tests.fake import FakeLetta
 from tests.fake.seed import TOOLS as FAKE_TOOLS
+from tests.fake.state import MODEL_HANDLE
 from tests.integration.calls import new_conversation
 from tests.stack import NO_REDIS, OPEN, Running, Variant, open_stack
+from tests.stack.app_rig import MODEL as APP_MODEL
 from tests.stack.app_rig import TOOLS as APP_TOOLS
 from tests.stack.app_rig import AppRig, open_app_rig
 from tests.stack.seed import TOOLS, make_agent
+from tests.stack.variants import FIRST_PORT, PORTS
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,11 @@ class Place:
     agent_id: str
     agent_name: str
     rig: AppRig | None = None
+
+    @property
+    def model(self) -> str:
+        """The handle of the scripted model."""
+        return APP_MODEL if self.rig else MODEL_HANDLE
 
     @property
     def settings(self) -> Settings:
@@ -107,6 +116,13 @@ def app_server_place(app_rig: AppRig) -> Place:
 def place(request: pytest.FixtureRequest) -> Place:
     """Each test that asks for it runs on the fake, on the real Letta server and on a real App Server."""
     return request.getfixturevalue(f"{request.param}_place")
+
+
+def pytest_configure() -> None:
+    """Each process of a parallel run has a real Letta server of its own."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        port = int(os.environ.get("LETTA_STACK_PORT", FIRST_PORT))
+        os.environ["LETTA_STACK_PORT"] = str(port + PORTS * int(worker.removeprefix("gw")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

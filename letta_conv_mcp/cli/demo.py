@@ -10,12 +10,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
 from letta_conv_mcp.cli.typewriter import Typewriter
+from letta_conv_mcp.errors import NotConfigured
 from letta_conv_mcp.settings import Settings
-
-NOT_CONFIGURED = """\
-The demo needs a Letta. With a Letta Cloud account: LETTA_API_KEY=... letta-conv-mcp demo
-With a Letta server of your own: LETTA_BASE_URL=http://127.0.0.1:8283 letta-conv-mcp demo\
-"""
 
 
 class DemoFailed(Exception):
@@ -25,7 +21,7 @@ class DemoFailed(Exception):
 def run_demo(settings: Settings) -> int:
     """Play the tour on the Letta that is configured. Returns the exit status."""
     if settings.base_url is None:
-        print(NOT_CONFIGURED, file=sys.stderr)
+        print(NotConfigured(), file=sys.stderr)
         return 2
     failure = anyio.run(_play, settings)
     if failure is not None:
@@ -64,6 +60,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         "LETTA_API_KEY": settings.api_key.get_secret_value() if settings.api_key else None,
         "LETTA_AGENT_ID": settings.agent_id,
         "LETTA_CONV_WAIT_SECONDS": str(settings.wait_seconds),
+        "LETTA_CONV_LOCAL_DIR": settings.local_dir,
+        "LETTA_LOCAL_MODEL": settings.local_model,
         "LETTA_CONV_LOG_LEVEL": settings.log_level,
         "LETTA_CONV_LOG_CONTENT": "on" if settings.log_content else "off",
     }
@@ -78,11 +76,12 @@ class _Tour:
 
     async def choose_agent(self, wanted: str | None) -> str:
         _heading("list_agents", "who is there?")
-        agents = (await self._call("list_agents", limit=5))["agents"]
+        agents = (await self._call("list_agents", _tell, limit=5))["agents"]
         for agent in agents:
             print(f"  {agent['name']}  {agent['id']}  {agent['model'] or ''}")
         if wanted is None and not agents:
-            raise DemoFailed("This Letta has no agents yet. Make one there, then run the demo again.")
+            _heading("create_agent", "nobody, so Ada is made")
+            agents = [await self._call("create_agent", name="Ada", persona="I am Ada. I am brief and friendly.")]
         return wanted or agents[0]["id"]
 
     async def open_conversation(self, agent_id: str, summary: str) -> str:
@@ -129,6 +128,10 @@ class _Tour:
         if result.is_error or result.structured_content is None:
             raise DemoFailed("".join(part.text for part in result.content if isinstance(part, TextContent)))
         return result.structured_content
+
+
+async def _tell(_: float, __: float | None, line: str | None) -> None:
+    print(f"  {line} …", flush=True)
 
 
 def _heading(tool: str, text: str) -> None:

@@ -5,16 +5,18 @@ Exit status: 0 where all is well, 1 where something is wrong, 2 where nothing is
 
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import anyio
 
 from letta_conv_mcp.errors import AgentNotFound, LettaFailure, NotConfigured
-from letta_conv_mcp.letta.appserver import open_app_server
+from letta_conv_mcp.letta.appserver import AppServerLetta
+from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.letta.port import ConversationQuery, Letta
 from letta_conv_mcp.letta.rest import RestLetta
 from letta_conv_mcp.letta.rest_connection import RestConnection
 from letta_conv_mcp.letta.rest_probe import Told, capabilities_of, kind_at
+from letta_conv_mcp.local.standin import HANDLE as STANDIN
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools.agents import find_agent
 
@@ -33,8 +35,8 @@ def run_doctor(settings: Settings) -> int:
 async def _examine(settings: Settings, address: str) -> int:
     key = "with a key" if settings.api_key else "without a key"
     _say("ok", "configuration", f"{address}, {key}, waiting {settings.wait_seconds:g} s for a reply")
-    if settings.is_app_server:
-        return await _examine_app_server(settings, address)
+    if settings.is_app_server or settings.is_local:
+        return await _examine_app_server(settings)
     letta = RestLetta(address, settings.api_key)
     connection = RestConnection(address, settings.api_key)
     try:
@@ -51,19 +53,28 @@ async def _examine(settings: Settings, address: str) -> int:
     return 0
 
 
-async def _examine_app_server(settings: Settings, address: str) -> int:
-    async with open_app_server(address, settings.api_key) as letta:
+async def _examine_app_server(settings: Settings) -> int:
+    async with open_letta(settings) as letta:
         try:
             started = perf_counter()
-            version = await _checked("connection", letta.version)
+            version = await _checked("connection", cast("AppServerLetta", letta).version)
             _say("ok", "connection", f"Letta App Server {version} answered in {_milliseconds_since(started)} ms")
             await _check_key(letta)
             await _check_default_agent(letta, settings)
+            await _check_models(cast("AppServerLetta", letta))
         except LettaFailure:
             return 1
     tools = ", ".join(settings.local_tools) or "none"
     _say("ok", "agents' tools", f"{tools} (LETTA_CONV_LOCAL_TOOLS); a person is asked before each use")
     return 0
+
+
+async def _check_models(letta: AppServerLetta) -> None:
+    models = await _checked("models", letta.models)
+    if models in ([], [STANDIN]):
+        _say("note", "models", "none is set up, so a scripted stand-in answers; run `letta-conv-mcp setup-local`")
+        return
+    _say("ok", "models", f"{len(models)} offered; new agents get {letta.default_model or 'the one that is named'}")
 
 
 async def _check_connection(connection: RestConnection) -> None:

@@ -3,19 +3,20 @@
 What each request does was seen on letta 0.34.12, where nothing describes it but types.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
-from pydantic import SecretStr
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, entries_from_messages
 from letta_conv_mcp.letta.appserver_link import Link
 from letta_conv_mcp.letta.appserver_memory import edit_memory
 from letta_conv_mcp.letta.appserver_runs import PAGE, AppServerRuns
+from letta_conv_mcp.letta.appserver_server import Server
 from letta_conv_mcp.letta.content import Json, first_object, objects
-from letta_conv_mcp.letta.port import ConversationQuery, NewConversation, Order
+from letta_conv_mcp.letta.port import MODELS_SHOWN, ConversationQuery, NewAgent, NewConversation, Order
 from letta_conv_mcp.letta.records import (
     DEFAULT_PREFIX,
     agent_from_json,
@@ -27,27 +28,59 @@ from letta_conv_mcp.views import Agent, Conversation
 
 @asynccontextmanager
 async def open_app_server(
-    address: str, token: SecretStr | None = None, *, tools: Sequence[str] = ()
+    server: Server, *, tools: Sequence[str] = (), models: "Models | None" = None
 ) -> AsyncGenerator["AppServerLetta"]:
-    """The App Server at an address. Nothing is asked of it before it is needed.
+    """An App Server. Nothing is asked of it before it is needed.
 
     Args:
-        address: ws:// or wss://, without the path.
-        token: its capability token.
+        server: where it is.
         tools: the server's own tools that agents may ask a person to use.
+        models: which models new agents get; None where each has to be told.
     """
     async with anyio.create_task_group() as group:
-        link = Link(address, token, group, edit_memory)
+        link = Link(server, group, edit_memory)
         try:
-            yield AppServerLetta(link, tools)
+            yield AppServerLetta(link, tools, models or Models())
         finally:
             with anyio.move_on_after(1, shield=True):
                 await link.close()
             group.cancel_scope.cancel()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """Which model a new agent gets that is told none.
+
+    Attributes:
+        chosen: looks up the one that was set up.
+        standin: the one for a server that offers no other.
+    """
+
+    chosen: Callable[[], str | None] = lambda: None
+    standin: str | None = None
+
+
 class AppServerLetta(AppServerRuns):
-    """The `Letta` protocol over an App Server's WebSocket; its arguments are those of `AppServerRuns`."""
+    """The `Letta` protocol over an App Server's WebSocket.
+
+    Args:
+        link: the connections.
+        tools: the server's own tools that agents may ask a person to use.
+        models: which models new agents get.
+    """
+
+    def __init__(self, link: Link, tools: Sequence[str], models: Models) -> None:
+        super().__init__(link, tools)
+        self._models = models
+
+    @property
+    def default_model(self) -> str | None:
+        """The handle of the model that new agents get which are told none; None where none was set up."""
+        return self._models.chosen()
+
+    @property
+    def is_there(self) -> bool:
+        return self._link.server.is_running
 
     async def version(self) -> str:
         """The version of Letta Code that the server runs."""
@@ -73,6 +106,46 @@ class AppServerLetta(AppServerRuns):
 
     async def agent(self, agent_id: str) -> Agent:
         return agent_from_json(await self._agent_json(agent_id, errors.AgentNotFound(agent_id)))
+
+    async def create_agent(self, new: NewAgent) -> Agent:
+        wanted = {
+            "name": new.name,
+            # Without one it takes a model that may not be there, and the first turn fails.
+            "model": await self._model_for(new.model or self.default_model),
+            "system": new.system,
+            "description": new.description,
+            "memory_blocks": new.memory_blocks,
+        }
+        body = {name: value for name, value in wanted.items() if value is not None}
+        answer = await self._link.ask("agent_create", check="call list_agents to see", body=body)
+        return agent_from_json(first_object(answer.get("agent")))
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """Delete an agent with its conversations. Raises AgentNotFound."""
+        await self._link.ask(
+            "agent_delete", errors.AgentNotFound(agent_id), check="call list_agents to see", agent_id=agent_id
+        )
+
+    async def use_model(self, agent_id: str, handle: str) -> None:
+        """Give an agent another model. Raises AgentNotFound."""
+        missing = errors.AgentNotFound(agent_id)
+        body = {"model": handle}
+        await self._link.ask("agent_update", missing, check="call list_agents to see", agent_id=agent_id, body=body)
+
+    async def models(self) -> list[str]:
+        """The handles of the models that its providers offer."""
+        answer = await self._link.ask("list_models", force=True)
+        # One that can think in several ways stands there once for each.
+        return list(dict.fromkeys(str(entry.get("handle")) for entry in objects(answer.get("entries"))))
+
+    async def _model_for(self, wanted: str | None) -> str:
+        offered = await self.models()
+        if wanted is None and offered == [self._models.standin]:
+            return offered[0]
+        if wanted is None or wanted not in offered:
+            others = [handle for handle in offered if handle != self._models.standin]
+            raise errors.ModelNeeded(wanted, others[:MODELS_SHOWN])
+        return wanted
 
     async def conversations(
         self, query: ConversationQuery, *, after: str | None = None, limit: int

@@ -1,8 +1,8 @@
-"""Two connections to one App Server, kept up as long as something goes on over them.
+"""The conversations that are followed over the connections to one App Server, kept up as long as something goes on.
 
 A turn is lost when the last connection that has started its conversation drops, and the conversation then takes no
-message until the server is restarted. So there are two, both in every conversation that is spoken in, and one that
-drops is replaced.
+message until the server is restarted. So both connections are in every conversation that is spoken in, and one that
+drops is replaced. Where both are lost, a server of our own is started anew.
 """
 
 import logging
@@ -11,20 +11,19 @@ from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskGroup
-from pydantic import SecretStr
 
 from letta_conv_mcp import errors
-from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, PROTOCOL_VERSION, start_fields
+from letta_conv_mcp.letta.appserver_connections import Connections
+from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, start_fields
 from letta_conv_mcp.letta.appserver_legs import Leg
-from letta_conv_mcp.letta.appserver_socket import Socket, Unanswered, open_socket
+from letta_conv_mcp.letta.appserver_server import Endpoint, Server
+from letta_conv_mcp.letta.appserver_socket import Socket, Unanswered
 from letta_conv_mcp.letta.appserver_talks import Talk
 from letta_conv_mcp.letta.content import Json, first_object
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 
 _logger = logging.getLogger(__name__)
 
-CONNECTIONS = 2
-CLOSE_SECONDS = 1.0
 END_SECONDS = 2.0
 """How long a turn's end may take after the server said that it isn't at work any more."""
 KEPT_TALKS = 100
@@ -32,28 +31,24 @@ MEND_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
 
 
 class Link:
-    """The connections to one server, and the conversations that are followed over them.
+    """The conversations on one server.
 
     Args:
-        address: the server's, ws:// or wss://.
-        token: its capability token.
+        server: the server.
         group: owns the tasks that listen.
         on_tool_call: answers a call of a tool of ours.
     """
 
     def __init__(
         self,
-        address: str,
-        token: SecretStr | None,
+        server: Server,
         group: TaskGroup,
         on_tool_call: Callable[[Socket, Json], Coroutine[None, None, None]],
     ) -> None:
-        self.address = address
-        self._token = token
+        self.server = server
         self._group = group
         self._on_tool_call = on_tool_call
-        self._connecting = anyio.Lock()
-        self._sockets: list[Socket] = []
+        self._connections = Connections(server, group, self._hear, self._lose)
         self._talks: dict[str, Talk] = {}
         self._watching: dict[Socket, set[str]] = {}
         self._started: dict[Socket, set[str]] = {}
@@ -79,43 +74,17 @@ class Link:
             OutcomeUnknown: a request that changes something got no answer.
         """
         try:
-            answer = await self._asked(kind, fields, changes=check is not None)
+            answer = await self._connections.ask(kind, fields, changes=check is not None)
         except Unanswered as failure:
             if check is not None:
-                raise errors.OutcomeUnknown(self.address, failure.problem, check, is_repeatable=True) from None
-            raise errors.LettaUnavailable(self.address, failure.problem) from None
+                raise errors.OutcomeUnknown(self.server.name, failure.problem, check, is_repeatable=True) from None
+            raise errors.LettaUnavailable(self.server.name, failure.problem) from None
         if answer.get("success") is False:
             # The only sign of which trouble it is; the text itself stays here.
             if missing is not None and "not found" in str(answer.get("error")):
                 raise missing
-            raise errors.LettaUnavailable(self.address, "could not do what was asked")
+            raise errors.LettaUnavailable(self.server.name, "could not do what was asked")
         return answer
-
-    async def _asked(self, kind: str, fields: Json, *, changes: bool) -> Json:
-        first, *others = await self.connected()
-        try:
-            return await first.ask(kind, fields)
-        except Unanswered:
-            if changes or first.is_open or not others:
-                raise
-        # A connection was lost just now, and there is another; a read changes nothing.
-        return await others[0].ask(kind, fields)
-
-    async def connected(self) -> list[Socket]:
-        """The open connections: two, or one where no second can be had.
-
-        Raises:
-            LettaFailure: there is none.
-        """
-        async with self._connecting:
-            while len(self._sockets) < CONNECTIONS:
-                try:
-                    await self._add_socket()
-                except errors.LettaFailure:
-                    if not self._sockets:
-                        raise
-                    break
-            return list(self._sockets)
 
     async def talk(self, conversation_id: str, find_runtime: Callable[[], Awaitable[Json]]) -> Talk:
         """The conversation as the connections tell of it, watched from now on. Watching changes nothing.
@@ -144,32 +113,30 @@ class Link:
 
     async def close(self) -> None:
         """Let go of the connections. The server then cancels what goes on over them."""
-        async with anyio.create_task_group() as group:
-            for socket in self._sockets:
-                group.start_soon(socket.close)
+        await self._connections.close()
 
     async def _enter(self, talk: Talk, kind: str, fields: Json, entered: dict[Socket, set[str]]) -> None:
         """Enter a conversation on every connection; one that is lost meanwhile is no failure while another is left."""
         problem, is_in = "dropped the connection", False
-        for socket in await self.connected():
+        for socket in await self._connections.opened():
             if talk.conversation_id not in entered.get(socket, ()):
                 try:
-                    answer = await socket.ask(kind, fields)
+                    answer = await self._connections.ask_over(socket, kind, fields)
                 except Unanswered as failure:
                     problem = failure.problem
                     continue
                 self._check_entry(talk, answer)
-            if socket in entered:
-                entered[socket].add(talk.conversation_id)
+            if socket.is_open:
+                entered.setdefault(socket, set()).add(talk.conversation_id)
                 is_in = True
         if not is_in:
-            raise errors.LettaUnavailable(self.address, problem)
+            raise errors.LettaUnavailable(self.server.name, problem)
 
     def _check_entry(self, talk: Talk, answer: Json) -> None:
         if answer.get("success") is False:
             if "not found" in str(answer.get("error")):
                 raise errors.ConversationNotFound(talk.conversation_id)
-            raise errors.LettaUnavailable(self.address, "could not open the conversation")
+            raise errors.LettaUnavailable(self.server.name, "could not open the conversation")
 
     def _forget_idle(self) -> None:
         """Remember only so many conversations in which nothing goes on: those that were asked for last."""
@@ -179,51 +146,32 @@ class Link:
             for entered in (*self._watching.values(), *self._started.values()):
                 entered.discard(talk.conversation_id)
 
-    async def _add_socket(self) -> None:
-        socket = await open_socket(self.address, self._token, self._hear)
-        self._watching[socket], self._started[socket] = set(), set()
-        self._group.start_soon(self._listen, socket)
-        try:
-            await self._check_version(socket)
-        except BaseException:
-            # Whoever asked for it may have gone: an unshielded close would not be finished.
-            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-                await socket.close()
-            raise
-        self._sockets.append(socket)
-
-    async def _check_version(self, socket: Socket) -> None:
-        try:
-            info = await socket.ask("app_server_info", {})
-        except Unanswered as failure:
-            raise errors.LettaUnavailable(self.address, failure.problem) from None
-        if info.get("protocol_version") != PROTOCOL_VERSION:
-            raise errors.AppServerVersion(self.address, str(info.get("protocol_version")))
-
-    async def _listen(self, socket: Socket) -> None:
-        try:
-            await socket.listen()
-        finally:
-            if socket in self._sockets:
-                self._sockets.remove(socket)
-            self._started.pop(socket, None)
-            watched = self._watching.pop(socket, set())
-            _logger.info("A connection to the App Server was lost.")
+    def _lose(self, socket: Socket) -> None:
+        self._started.pop(socket, None)
+        watched = self._watching.pop(socket, set())
         # Of a conversation that no other connection watches, nothing more will be heard.
-        for conversation_id in watched.difference(*self._watching.values()):
-            if conversation_id in self._talks:
-                self._talks[conversation_id].cut()
-        if any(talk.is_live for talk in self._talks.values()):
-            self._group.start_soon(self._guarded, self._mend)
+        cut = [
+            talk
+            for talk in self._talks.values()
+            if talk.conversation_id in watched.difference(*self._watching.values())
+        ]
+        lost_at = socket.endpoint if any(talk.is_live for talk in cut) else None
+        for talk in cut:
+            talk.cut()
+        if lost_at or any(talk.is_live for talk in self._talks.values()):
+            self._group.start_soon(self._guarded, self._mend, lost_at)
 
-    async def _mend(self) -> None:
+    async def _mend(self, lost_at: Endpoint | None) -> None:
         """Get a lost connection back while something goes on over the other one."""
+        if lost_at is not None:
+            # A turn was lost there, and its conversation takes no message until the server is started anew.
+            await self.server.end(lost_at)
         for pause in MEND_PAUSES:
             await anyio.sleep(pause)
             with suppress(errors.LettaFailure):
                 for talk in [talk for talk in self._talks.values() if talk.is_live]:
                     await self.start(talk)
-                if len(self._sockets) == CONNECTIONS:
+                if self._connections.are_all_there:
                     return
 
     def _hear(self, socket: Socket, event: Json) -> None:
@@ -271,7 +219,7 @@ class Link:
     async def _pass_on(self, talk: Talk, decision: Json) -> None:
         """Pass on what a person has decided before the server asked for it."""
         try:
-            answer = await self._asked("input", decision, changes=True)
+            answer = await self._connections.ask("input", decision, changes=True)
             is_taken = answer.get("accepted") is True
         except (Unanswered, errors.LettaFailure):
             is_taken = False

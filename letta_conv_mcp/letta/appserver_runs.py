@@ -168,7 +168,7 @@ class AppServerRuns:
             raise
         if answer.get("accepted") is not True:
             talk.forget(leg)
-            raise errors.LettaUnavailable(self._link.address, "did not take it")
+            raise errors.LettaUnavailable(self._link.server.name, "did not take it")
         return answer
 
     async def _talk(self, conversation_id: str) -> Talk:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import anyio
-from pydantic import SecretStr
 
 from letta_conv_mcp import errors
+from letta_conv_mcp.letta.appserver_server import Endpoint
 from letta_conv_mcp.letta.content import Json
 
 if TYPE_CHECKING:
@@ -41,20 +41,30 @@ class Socket:
 
     Args:
         connection: the library's.
+        endpoint: where it leads.
         on_event: is told of everything that is no answer to a request of ours.
 
     Attributes:
+        endpoint: where it leads.
         is_open: whether it can be used.
     """
 
-    def __init__(self, connection: "ClientConnection", on_event: "Callable[[Socket, Json], None]") -> None:
+    def __init__(
+        self, connection: "ClientConnection", endpoint: Endpoint, on_event: "Callable[[Socket, Json], None]"
+    ) -> None:
+        self.endpoint = endpoint
         self._connection = connection
         self._on_event = on_event
         self._answers: dict[str, _Answer] = {}
         self.is_open = True
 
-    async def ask(self, kind: str, fields: Json) -> Json:
+    async def ask(self, kind: str, fields: Json, *, seconds: float | None = None) -> Json:
         """What a request is answered with.
+
+        Args:
+            kind: the frame's type.
+            fields: its other fields.
+            seconds: how long to wait; None for the usual time.
 
         Raises:
             Unanswered: it was not.
@@ -63,7 +73,7 @@ class Socket:
         answer = self._answers[request_id] = _Answer()
         try:
             await self.tell({**fields, "type": kind, "request_id": request_id})
-            with anyio.move_on_after(ANSWER_SECONDS):
+            with anyio.move_on_after(ANSWER_SECONDS if seconds is None else seconds):
                 await answer.came.wait()
         finally:
             del self._answers[request_id]
@@ -126,12 +136,11 @@ class _Answer:
         self.value: Json | None = None
 
 
-async def open_socket(address: str, token: SecretStr | None, on_event: Callable[[Socket, Json], None]) -> Socket:
-    """A connection to the App Server at an address; somebody has to let it `listen`.
+async def open_socket(endpoint: Endpoint, on_event: Callable[[Socket, Json], None]) -> Socket:
+    """A connection to an App Server; somebody has to let it `listen`.
 
     Args:
-        address: ws:// or wss://, without the path.
-        token: the server's capability token; sent as a bearer token, and shown nowhere.
+        endpoint: where it listens.
         on_event: see `Socket`.
 
     Raises:
@@ -143,6 +152,7 @@ async def open_socket(address: str, token: SecretStr | None, on_event: Callable[
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus, WebSocketException
 
+    address, token = endpoint.address, endpoint.token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     try:
         connection = await connect(
@@ -164,7 +174,7 @@ async def open_socket(address: str, token: SecretStr | None, on_event: Callable[
         raise errors.NotLetta(address) from None
     except (OSError, TimeoutError):
         raise errors.LettaUnavailable(address, "can't be reached") from None
-    return Socket(connection, on_event)
+    return Socket(connection, endpoint, on_event)
 
 
 def _is_loopback(address: str) -> bool:

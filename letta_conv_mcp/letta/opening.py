@@ -1,4 +1,4 @@
-"""Which Letta the settings name: a REST server or an App Server, told by the address."""
+"""Which Letta the settings name: a REST server, an App Server, or one that we start, told by the address."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,11 +12,19 @@ from letta_conv_mcp.settings import Settings
 @asynccontextmanager
 async def open_letta(settings: Settings) -> AsyncGenerator[Letta]:
     """The Letta that the settings name. Opening it touches no network; its connections end with the block."""
-    # Imported where they are chosen: nobody needs both.
+    # Imported where they are chosen: nobody needs all of them.
+    if settings.is_local:
+        from letta_conv_mcp.local.opening import open_local
+
+        async with open_local(settings) as local:
+            yield local.letta
+        return
     if settings.is_app_server and settings.base_url is not None:
         from letta_conv_mcp.letta.appserver import open_app_server
+        from letta_conv_mcp.letta.appserver_server import Endpoint, ForeignServer
 
-        async with open_app_server(settings.base_url, settings.api_key, tools=settings.local_tools) as app_server:
+        foreign = ForeignServer(Endpoint(address=settings.base_url, token=settings.api_key))
+        async with open_app_server(foreign, tools=settings.local_tools) as app_server:
             yield app_server
         return
     from letta_conv_mcp.letta.rest import RestLetta

@@ -73,8 +73,38 @@ class NewConversation:
     model: str | None = None
 
 
+MODELS_SHOWN = 20
+"""How many models are named to who named none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAgent:
+    """What an agent is made with."""
+
+    name: str
+    model: str | None = None
+    persona: str | None = None
+    human: str | None = None
+    system: str | None = None
+    description: str | None = None
+
+    @property
+    def memory_blocks(self) -> list[dict[str, str]]:
+        """Its memory, as both kinds of Letta take it."""
+        blocks = (
+            ("persona", "What I am like and how I speak", self.persona),
+            ("human", "What I know about the person I talk to", self.human),
+        )
+        return [{"label": label, "description": about, "value": value or ""} for label, about, value in blocks]
+
+
 class Letta(Protocol):
     """A Letta, seen from inside the house."""
+
+    @property
+    def is_there(self) -> bool:
+        """False while nothing can be asked before a Letta was started, which takes seconds."""
+        ...
 
     async def agents(
         self, *, query: str | None = None, name: str | None = None, after: str | None = None, limit: int
@@ -84,6 +114,10 @@ class Letta(Protocol):
 
     async def agent(self, agent_id: str) -> Agent:
         """One agent by id. Raises AgentNotFound."""
+        ...
+
+    async def create_agent(self, new: NewAgent) -> Agent:
+        """A new agent. Asked for once: a lost answer raises OutcomeUnknown. Raises ModelNeeded."""
         ...
 
     async def conversations(

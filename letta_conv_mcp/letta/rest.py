@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import Json, objects
 from letta_conv_mcp.letta.paging import newest_first
-from letta_conv_mcp.letta.port import ConversationQuery, NewConversation, Order, Run
+from letta_conv_mcp.letta.port import MODELS_SHOWN, ConversationQuery, NewAgent, NewConversation, Order, Run
 from letta_conv_mcp.letta.records import (
     DEFAULT_PREFIX,
     agent_from_json,
@@ -37,6 +37,10 @@ class RestLetta(RestRuns):
     def __init__(self, base_url: str | None, api_key: SecretStr | None = None) -> None:
         super().__init__(RestConnection(base_url, api_key))
 
+    @property
+    def is_there(self) -> bool:
+        return True
+
     async def agents(
         self, *, query: str | None = None, name: str | None = None, after: str | None = None, limit: int
     ) -> list[Agent]:
@@ -46,6 +50,30 @@ class RestLetta(RestRuns):
 
     async def agent(self, agent_id: str) -> Agent:
         return agent_from_json(await self._agent_json(agent_id, errors.AgentNotFound(agent_id)))
+
+    async def create_agent(self, new: NewAgent) -> Agent:
+        arguments = given(
+            name=new.name,
+            model=new.model,
+            system=new.system,
+            description=new.description,
+            memory_blocks=new.memory_blocks,
+        )
+        # A 404 here is the model's.
+        question = self._question("the new agent", errors.ModelNeeded(new.model, []), check="call list_agents to see")
+        try:
+            agent = await self._one(lambda client: client.agents.with_raw_response.create(**arguments), question)
+        except errors.ModelNeeded:
+            raise errors.ModelNeeded(new.model, await self._models()) from None
+        except errors.RequestRejected:
+            if new.model is not None:
+                raise
+            raise errors.ModelNeeded(None, await self._models()) from None
+        return agent_from_json(agent)
+
+    async def _models(self) -> list[str]:
+        answer = await self._list(lambda client: client.models.with_raw_response.list(), None)
+        return [str(model.get("handle")) for model in answer][:MODELS_SHOWN]
 
     async def conversations(
         self, query: ConversationQuery, *, after: str | None = None, limit: int

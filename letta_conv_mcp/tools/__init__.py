@@ -7,16 +7,19 @@ returns. The catalog adds what a signature can't say.
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 
-from letta_conv_mcp.tools.agents import list_agents
+from letta_conv_mcp.app import App, app_of
+from letta_conv_mcp.tools.agents import create_agent, list_agents
 from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
 from letta_conv_mcp.tools.messages import get_history, send_message, wait_for_reply
 from letta_conv_mcp.tools.offered import OfferedTool
+from letta_conv_mcp.tools.progress import STARTING
 from letta_conv_mcp.tools.render import structure_of, text_of
 from letta_conv_mcp.views import View
 
@@ -52,6 +55,7 @@ class CatalogEntry:
 
 CATALOG = (
     CatalogEntry(list_agents, "List agents", "core", _READS),
+    CatalogEntry(create_agent, "Create agent", "core", _ADDS),
     CatalogEntry(create_conversation, "Create conversation", "core", _ADDS),
     CatalogEntry(list_conversations, "List conversations", "core", _READS),
     CatalogEntry(retrieve_conversation, "Retrieve conversation", "core", _READS),
@@ -84,6 +88,10 @@ def _with_both_results(
     signature = inspect.signature(function, eval_str=True)
 
     async def tool(**arguments: Any) -> CallToolResult | InputRequiredResult:
+        ctx = cast("Context[App]", arguments["ctx"])
+        if not app_of(ctx).letta.is_there:
+            # Zero, so that what the call itself reports rises from it.
+            await ctx.report_progress(0, None, STARTING)
         view = await function(**arguments)
         if isinstance(view, InputRequiredResult):
             return view

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.errors import AgentAmbiguous, AgentNeeded, AgentNotFound, UnknownCursor
-from letta_conv_mcp.letta.port import Letta
+from letta_conv_mcp.letta.port import Letta, NewAgent
 from letta_conv_mcp.tools.arguments import Cursor, Limit
 from letta_conv_mcp.views import Agent, AgentPage
 from letta_conv_mcp.walk import gather
@@ -24,6 +24,22 @@ async def list_agents(
     Take an agent's id or exact name to create_conversation or list_conversations.
     """
     return await agent_page(app_of(ctx), query=query, limit=limit, cursor=cursor)
+
+
+async def create_agent(
+    ctx: Context[App],
+    name: Annotated[str, Field(pattern=r"\S", description="What to call it")],
+    persona: Annotated[str | None, Field(description="What the agent is like, as it would say it itself")] = None,
+    human: Annotated[str | None, Field(description="What it should know about the person")] = None,
+    system: Annotated[str | None, Field(description="System prompt; default: Letta's")] = None,
+    model: Annotated[str | None, Field(description="A model handle; default: the one that is set up")] = None,
+) -> Agent:
+    """Make a new agent, when the person asks for one.
+
+    It keeps persona and human as memory blocks, which all its conversations share. Then call create_conversation.
+    """
+    new = NewAgent(name=name, model=model, persona=persona, human=human, system=system)
+    return await app_of(ctx).letta.create_agent(new)
 
 
 async def agent_page(app: App, *, query: str | None = None, limit: int, cursor: str | None = None) -> AgentPage:

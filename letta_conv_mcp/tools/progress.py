@@ -17,6 +17,7 @@ HEARTBEAT_SECONDS = 10.0
 LINE_CHARS = 200
 """Claude Code cuts a progress message here."""
 
+STARTING = "starting Letta on this machine"
 WAITING = "waiting for"
 SENDING = "sending the message"
 LOOKING = "finding out whether Letta has the message"
@@ -73,7 +74,7 @@ def _waiting_line(turn: Turn) -> str:
 
 def is_deed(line: str) -> bool:
     """Whether a progress line tells what the agent does rather than what it says."""
-    return line.startswith((WAITING, SENDING, LOOKING, ARRIVED, THINKING, CALLING, CALLED, ASKING))
+    return line.startswith((STARTING, WAITING, SENDING, LOOKING, ARRIVED, THINKING, CALLING, CALLED, ASKING))
 
 
 def _tail(text: str) -> str:

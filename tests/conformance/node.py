@@ -36,7 +36,7 @@ def installed() -> Path:
         RegistryUnreachable: it is missing and there is no network.
     """
     folder = home() / f"npm-{key_of(PACKAGE, LOCK)}"
-    with only_one("npm"):
+    with only_one(home()):
         if not folder.exists():
             _require_registry()
             with being_built(folder) as building:

@@ -16,13 +16,18 @@ ORDER: list[set[str]] = [
     {"logs"},
     {"letta.content"},
     {"letta.events", "letta.records", "transcript"},
-    {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_socket"},
-    {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_memory"},
-    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "history"},
+    {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_server"},
+    {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_socket"},
+    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "letta.appserver_memory", "history"},
+    {"letta.appserver_connections"},
     {"letta.appserver_talks"},
     {"letta.appserver_link"},
     {"letta.appserver_runs"},
     {"letta.rest", "letta.appserver"},
+    {"local.folder", "local.providers", "local.standin", "local.supervisor"},
+    {"local.child"},
+    {"local.server"},
+    {"local.opening"},
     {"letta.opening"},
     {"turns.draft", "turns.decisions", "turns.journal"},
     {"turns.reply"},
@@ -37,12 +42,12 @@ ORDER: list[set[str]] = [
     {"tools.conversations", "tools.messages", "tools.approvals"},
     {"tools", "resources"},
     {"server"},
-    {"cli.typewriter", "cli.doctor", "transports.stdio"},
+    {"cli.typewriter", "cli.doctor", "cli.setup_local", "transports.stdio"},
     {"cli.demo"},
     {"__main__"},
 ]
 """From the ground up; a module imports only what stands above it in this list, never its neighbours."""
-NO_CODE = {"", "letta", "turns", "cli", "transports"}
+NO_CODE = {"", "letta", "local", "turns", "cli", "transports"}
 PURE = {
     "letta.appserver_echoes",
     "letta.appserver_json",
@@ -51,6 +56,7 @@ PURE = {
     "letta.events",
     "letta.paging",
     "letta.records",
+    "local.providers",
     "cancels",
     "turns.decisions",
     "turns.draft",
@@ -124,7 +130,7 @@ def test_only_one_module_names_websockets() -> None:
 
 def test_nothing_of_letta_and_of_turns_names_mcp() -> None:
     for name, tree in modules():
-        if name.startswith(("letta.", "turns.")):
+        if name.startswith(("letta.", "local.", "turns.")):
             assert not [found for found in imports(tree) if found.split(".")[0] in ("mcp", "mcp_types")], name
 
 
@@ -144,8 +150,8 @@ def test_only_the_command_line_reads_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "argv")
     }
 
-    # The demo passes the environment on to the process that it starts.
-    assert readers == {"__main__", "cli.demo"}
+    # The demo passes the environment on to the process that it starts; the supervisor is a program of its own.
+    assert readers == {"__main__", "cli.demo", "local.supervisor"}
 
 
 def test_building_a_server_imports_no_letta_client() -> None:

@@ -23,6 +23,8 @@ MARKED = re.compile(r"(<!-- tools: .*? -->\n).*?(<!-- /tools -->)", re.DOTALL)
 RUNS = {
     "claude mcp add letta --env LETTA_API_KEY=YOUR_KEY -- uvx letta-conv-mcp": "test_install_the_package_starts",
     "letta --backend local server --listen ws://127.0.0.1:4500": "by stack.app_server, on a free port",
+    'uvx "letta-conv-mcp[local]" demo': "by test_cli.test_the_demo_makes_a_letta_of_its_own_where_none_is_configured",
+    'uvx "letta-conv-mcp[local]" setup-local': "by test_setup_local",
     "make demo": "by hand and by test_cli.test_the_demo_plays_the_whole_tour",
     "make test": "by .ci/run",
 }
@@ -62,7 +64,7 @@ def test_every_setting_is_in_the_table_and_in_the_help() -> None:
     flags = {name: flag for name, flag, _ in rows}
     settable = {field.name for field in fields(Settings)}
     named = {flag.removeprefix("--").removeprefix("no-").replace("-", "_") for flag in flags.values() if flag}
-    assert named == settable - {"api_key"}
+    assert named == settable - {"api_key", "local_environment"}
     assert all(name in EPILOG for name in flags)
     defaults = {name: default for name, _, default in rows}
     assert float(defaults["LETTA_CONV_WAIT_SECONDS"]) == Settings.wait_seconds
@@ -71,6 +73,7 @@ def test_every_setting_is_in_the_table_and_in_the_help() -> None:
     assert (defaults["LETTA_CONV_ELICITATION"] == "on") == Settings.elicitation
     assert (defaults["LETTA_CONV_LOG_CONTENT"] == "on") == Settings.log_content
     assert (defaults["LETTA_CONV_LOCAL_TOOLS"] == "none") == (Settings.local_tools == ())
+    assert (Settings.local_dir, Settings.local_model) == (None, None)
 
 
 def configured_servers() -> list[dict[str, Any]]:
@@ -110,12 +113,14 @@ def test_the_troubleshooting_sentences_are_the_ones_that_tools_say() -> None:
         str(errors.NotAllowed("http://x", has_key=True)),
         str(errors.LettaUnavailable("http://x", "can't be reached")),
         str(errors.NotLetta("http://x")),
+        str(errors.LocalUnusable("x")),
+        str(errors.ModelNeeded(None, [])),
         str(errors.Redirected("http://x")),
         *(value for name, value in vars(reply).items() if name.startswith("_") and isinstance(value, str)),
         *(sentence for sentence, _ in reply._REASONS.values()),
     ]
 
-    assert len(quoted) == 12
+    assert len(quoted) == 14
     for sentence in quoted:
         # A full stop stands for the rest of the sentence, an ellipsis for what differs.
         parts = [part.strip() for part in sentence.rstrip(".").split("…") if part.strip()]

@@ -129,6 +129,7 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
     about = {"conversation_id": made["id"]}
     calls: list[tuple[str, dict[str, Any]]] = [
         ("list_agents", {}),
+        ("create_agent", {"name": "Rule", "model": place.model, "persona": "I am brief."}),
         ("create_conversation", {"agent_id": place.agent_id}),
         ("list_conversations", {"agent_id": place.agent_id, "limit": 3}),
         ("send_message", {**about, "message": "#reason hm# hello", "detail": "full"}),

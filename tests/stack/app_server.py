@@ -1,4 +1,4 @@
-"""A real Letta App Server. Fetched once (76 MB), as `install` fetches the rest."""
+"""A real Letta App Server, as a person starts one by hand."""
 
 import json
 import os
@@ -11,11 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from tests.stack.errors import StackError
-from tests.stack.folders import LOCKS, being_built, home, key_of, only_one
-from tests.stack.install import run_quietly, uv
-from tests.stack.progress import tell
 
-LOCK = LOCKS / "app_server.lock"
+LETTA = Path(sys.executable).with_name("letta")
 QUIET = {
     "LETTA_CODE_TELEM": "0",
     "DO_NOT_TRACK": "1",
@@ -52,7 +49,7 @@ def open_app_server(folder: Path, *, token: str | None = None) -> Generator[AppS
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps({"reflectionTrigger": "off", "permissions": PERMISSIONS}))
     folders = {"HOME": str(folder), "LETTA_LOCAL_BACKEND_DIR": str(folder / "store")}
-    command = [str(_installed()), "--backend", "local", "server", "--listen", "ws://127.0.0.1:0"]
+    command = [str(LETTA), "--backend", "local", "server", "--listen", "ws://127.0.0.1:0"]
     if token is not None:
         command += ["--ws-auth", "capability-token", "--ws-token-sha256", sha256(token.encode()).hexdigest()]
     with subprocess.Popen(
@@ -75,15 +72,3 @@ def _address(process: "subprocess.Popen[str]") -> str:
         if line.startswith("Listening on "):
             return line.removeprefix("Listening on ").strip()
     raise StackError("The App Server ended before it listened.")
-
-
-def _installed() -> Path:
-    with only_one("app-server"):
-        target = home() / f"app-server-{key_of(LOCK)}"
-        if not target.exists():
-            tell("installing the Letta App Server (76 MB, once)")
-            with being_built(target) as building:
-                run_quietly([uv(), "venv", "--quiet", "--relocatable", "--python", sys.executable, building / "venv"])
-                into = ["--python", building / "venv/bin/python", "--require-hashes", "--requirement", LOCK]
-                run_quietly([uv(), "pip", "install", "--quiet", *into])
-        return target / "venv/bin/letta"

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from tests.stack.errors import StackError
-from tests.stack.folders import being_built, home, key_of, subfolder
+from tests.stack.folders import being_built, key_of, live
 from tests.stack.install import BINARIES_LOCK, LETTA_LOCK, Installed
 from tests.stack.progress import tell
 from tests.stack.variants import Variant, postgres_port
@@ -32,7 +32,7 @@ def postgres_user() -> str | None:
 
 def data_folder(installed: Installed) -> Path:
     """PostgreSQL's data, made when it is missing."""
-    data = home() / f"data-{key_of(BINARIES_LOCK)}"
+    data = live() / f"data-{key_of(BINARIES_LOCK)}"
     if data.exists():
         return data
     tell("making the database")
@@ -76,7 +76,7 @@ def _make_blank(installed: Installed, blank: str) -> None:
     _sql(installed, f'create database "{building}"')
     _sql(installed, "create extension vector", database=building)
     # The migrations' driver rejects the `sslmode` that Letta needs.
-    work = subfolder("work", "migrations")
+    work = live("work", "migrations")
     environment = {"PATH": os.defpath, "HOME": str(work), "LETTA_DIR": str(work), "LETTA_PG_URI": _uri(building)}
     command = [installed.python, "-m", "alembic", "upgrade", "head"]
     done = subprocess.run(

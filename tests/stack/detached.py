@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.stack.errors import StackError
-from tests.stack.folders import subfolder
+from tests.stack.folders import live
 from tests.stack.progress import tell
 
 STOP_SECONDS = 15
@@ -44,7 +44,7 @@ class Program:
 
     @property
     def log(self) -> Path:
-        return subfolder("logs") / f"{self.name}.log"
+        return live("logs") / f"{self.name}.log"
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _stat_fields(pid: int) -> list[str] | None:
 
 
 def _record_file(name: str) -> Path:
-    return subfolder("run") / f"{name}.json"
+    return live("run") / f"{name}.json"
 
 
 def _end_of(log: Path) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.stack.errors import StackError
 from tests.stack.progress import tell
+from tests.stack.variants import first_port
 
 ROOT = Path(__file__).parents[2]
 LOCKS = Path(__file__).parent
@@ -38,6 +39,14 @@ def subfolder(*names: str) -> Path:
     folder = home().joinpath(*names)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def live(*names: str) -> Path:
+    """A folder for what runs at these ports, made when it is missing: another ten ports are another stack."""
+    ours = subfolder(f"ports-{first_port()}")
+    # PostgreSQL's user has to get in, whatever the person's own habit.
+    ours.chmod(0o755)
+    return subfolder(ours.name, *names)
 
 
 def key_of(*parts: str | Path) -> str:
@@ -63,20 +72,20 @@ def being_built(target: Path) -> Generator[Path]:
 
 
 @contextmanager
-def only_one(name: str) -> Generator[None]:
-    """Waits until nobody else, in this process or another, does the thing of this name."""
+def only_one(folder: Path) -> Generator[None]:
+    """Waits until nobody else, in this process or another, makes or changes what is in a folder."""
     # What we make must be readable to PostgreSQL's user, whatever the person's own habit.
     umask = os.umask(0o022)
     try:
-        with _held(name):
+        with _held(folder):
             yield
     finally:
         os.umask(umask)
 
 
 @contextmanager
-def _held(name: str) -> Generator[None]:
-    with (subfolder("run") / f"{name}.lock").open("w") as file:
+def _held(folder: Path) -> Generator[None]:
+    with (folder / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

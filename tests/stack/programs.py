@@ -10,7 +10,7 @@ import httpx
 
 from tests.stack.database import data_folder, database_uri, is_accepting, postgres_user
 from tests.stack.detached import Program
-from tests.stack.folders import ROOT, key_of, subfolder
+from tests.stack.folders import ROOT, key_of, live
 from tests.stack.install import Installed
 from tests.stack.variants import Variant, model_port, postgres_port
 
@@ -50,7 +50,7 @@ def redis(installed: Installed, variant: Variant) -> Program:
         is_ready=lambda: _redis_answers(port),
         settings=installed.redis_server.parts[-4],
         environment={"PATH": PATH},
-        folder=subfolder("work"),
+        folder=live("work"),
     )
 
 
@@ -72,7 +72,7 @@ def model() -> Program:
 
 def letta(installed: Installed, variant: Variant) -> Program:
     """Letta itself. It sees nothing of our environment, so that a key or an address in it can't lead elsewhere."""
-    work = subfolder("work", variant.name)
+    work = live("work", variant.name)
     environment = {
         "PATH": f"{installed.letta.parent}:{PATH}",
         "HOME": str(work),

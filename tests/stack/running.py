@@ -13,7 +13,7 @@ from typing import Literal
 
 from tests.stack.database import make_database
 from tests.stack.detached import Program, Record, kill, record_of, start, stop
-from tests.stack.folders import only_one, subfolder
+from tests.stack.folders import home, live, only_one
 from tests.stack.install import Installed, installed
 from tests.stack.programs import letta, model, postgres, redis
 from tests.stack.progress import tell
@@ -55,7 +55,7 @@ def open_stack(variant: Variant = OPEN) -> Generator[Running]:
         try:
             yield _brought_up(variant)
         finally:
-            with only_one("stack"):
+            with only_one(live()):
                 if _is_last(users.fileno()) and not _kept_file(variant.name).exists():
                     _take_down(variant.name)
 
@@ -69,7 +69,7 @@ def up(variant: Variant = OPEN) -> Running:
 
 def down(*names: str) -> None:
     """Takes the variants of these names down, or all."""
-    with only_one("stack"):
+    with only_one(live()):
         for name in names or NAMES:
             _kept_file(name).unlink(missing_ok=True)
             _take_down(name)
@@ -83,8 +83,9 @@ def status() -> dict[str, Record | None]:
 
 
 def _brought_up(variant: Variant) -> Running:
-    with only_one("stack"):
+    with only_one(home()):
         parts = installed()
+    with only_one(live()):
         to_run = _programs(parts, variant)
         for part, program in to_run.items():
             start(program)
@@ -129,8 +130,8 @@ def _is_last(users: int) -> bool:
 
 
 def _users_file(variant: Variant) -> Path:
-    return subfolder("run") / f"{variant.name}.users"
+    return live("run") / f"{variant.name}.users"
 
 
 def _kept_file(name: str) -> Path:
-    return subfolder("run") / f"{name}.kept"
+    return live("run") / f"{name}.kept"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tests.stack.errors import StackError
 
 FIRST_PORT = 18480
+PORTS = 10
 
 
 @dataclass(frozen=True)

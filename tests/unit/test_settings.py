@@ -90,6 +90,7 @@ def test_every_variable_has_its_field() -> None:
         elicitation=False,
         log_level="DEBUG",
         log_content=True,
+        local_environment={"PATH": "/bin"},
     )
 
 

@@ -1,0 +1,152 @@
+"""The folder in which a Letta of one's own keeps everything, and what must be true of it before it is used.
+
+The App Server writes to its HOME as well as to its store, and what it finds in its working folder it obeys. So it gets
+all three for itself. Where it can't write it doesn't fail, it spins: so this is looked at first.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.letta.appserver_json import MEMORY_TOOL
+
+LEAST_FREE = 200 * 1024 * 1024
+"""Bytes. A store of sixty turns takes 700 KB; below this a disk is about to be full for other reasons."""
+NEVER_TOOLS = ("Bash", "exec_command", "Agent", "Task", "Workflow")
+"""Denied in the server's own settings as well, whatever a message says: a shell, and other agents."""
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """The folder.
+
+    Attributes:
+        path: where it is.
+    """
+
+    path: Path
+
+    @property
+    def home(self) -> Path:
+        """The server's HOME: settings, modes of conversations, messages that it has taken but not done."""
+        return self.path / "home"
+
+    @property
+    def store(self) -> Path:
+        """Agents, conversations, memory, and keys of model providers."""
+        return self.path / "store"
+
+    @property
+    def work(self) -> Path:
+        """The server's working folder, empty."""
+        return self.path / "work"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever runs a server on this folder."""
+        return self.path / "lock"
+
+    @property
+    def address(self) -> Path:
+        """Where the server listens and its token, for others of us; its owner only may read it."""
+        return self.path / "address.json"
+
+    @property
+    def log(self) -> Path:
+        """What the server last said on stderr."""
+        return self.path / "server.log"
+
+    @property
+    def keys(self) -> Path:
+        """Where the server keeps the keys of model providers; its owner only may read it."""
+        return self.store / "providers" / "auth.json"
+
+    @property
+    def choice(self) -> Path:
+        """The model that was set up."""
+        return self.path / "model.json"
+
+    def make(self, tools: Collection[str]) -> None:
+        """Make what is missing and write the server's settings.
+
+        Args:
+            tools: the server's own tools that agents may ask a person to use.
+
+        Raises:
+            LocalUnusable: it can't be used.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+            for folder in (self.home, self.store, self.work):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                # Whether it can be written is only known by doing it.
+                with tempfile.TemporaryFile(dir=folder) as probe:
+                    probe.write(b"x")
+            self._write_settings(tools)
+        except OSError as error:
+            raise errors.LocalUnusable(_problem(self.path, error)) from None
+        if shutil.disk_usage(self.path).free < LEAST_FREE:
+            raise errors.LocalUnusable(f"less than {LEAST_FREE // 1024 // 1024} MB are free on the disk of {self.path}")
+
+    @contextmanager
+    def providers_restored_on_failure(self) -> Generator[None]:
+        """A block in which the server is told of model providers; where it fails, those that were there are back.
+
+        The server reads them anew whenever it needs them.
+        """
+        before = self.keys.read_text(encoding="utf-8") if self.keys.exists() else None
+        try:
+            yield
+        except BaseException:
+            if before is not None:
+                write_private(self.keys, before)
+            else:
+                self.keys.unlink(missing_ok=True)
+            raise
+
+    def saved_model(self) -> str | None:
+        """The handle of the model that was set up, if one was."""
+        try:
+            saved: object = json.loads(self.choice.read_text(encoding="utf-8")).get("model")
+        except (OSError, ValueError, AttributeError):
+            return None
+        return saved if isinstance(saved, str) else None
+
+    def save_model(self, handle: str) -> None:
+        """Remember the model that was set up."""
+        write_private(self.choice, json.dumps({"model": handle}))
+
+    def _write_settings(self, tools: Collection[str]) -> None:
+        settings = {
+            # It would start agents with a shell every 25 steps, unseen.
+            "reflectionTrigger": "off",
+            "permissions": {
+                "deny": [tool for tool in NEVER_TOOLS if tool not in tools],
+                "allow": [MEMORY_TOOL],
+            },
+        }
+        folder = self.home / ".letta"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_private(folder / "settings.json", json.dumps(settings))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)
+
+
+def _problem(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk of its folder {path} is full"
+    return f"its folder {path} can't be made or written ({os.strerror(error.errno or 0)})"

@@ -1,0 +1,142 @@
+"""The App Server of one's own, as those who connect to it see it: started when it is needed, and again when it ends.
+
+One of us runs it, and only one: two servers on one folder lose replies. Others connect to the first one's.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import cast
+
+import anyio
+from anyio.abc import TaskGroup
+from pydantic import SecretStr
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.letta.appserver_server import Endpoint
+from letta_conv_mcp.letta.content import Json
+from letta_conv_mcp.local.child import END_SECONDS, Child, Taken, start_child
+from letta_conv_mcp.local.folder import LocalFolder, write_private
+from letta_conv_mcp.settings import LOCAL
+
+_logger = logging.getLogger(__name__)
+
+PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Before a start, by how many times in a row the server ended soon after one."""
+SOON_SECONDS = 30.0
+OTHER_SECONDS = 20.0
+"""How long another of us may take to start the server."""
+LOOK_SECONDS = 0.1
+
+
+class LocalServer:
+    """The server.
+
+    Args:
+        folder: where it keeps everything.
+        tools: its own tools that agents may ask a person to use.
+        environment: what it is told beside its folders.
+        group: owns the task that watches it.
+        on_start: is told where it listens, each time that we have started it, before anybody else is.
+
+    Attributes:
+        is_running: whether it is known to run.
+    """
+
+    name = LOCAL
+
+    def __init__(
+        self,
+        folder: LocalFolder,
+        tools: Collection[str],
+        environment: Mapping[str, str],
+        group: TaskGroup,
+        on_start: Callable[[Endpoint], Awaitable[None]],
+    ) -> None:
+        self._folder = folder
+        self._tools = tools
+        self._environment = environment
+        self._group = group
+        self._on_start = on_start
+        self._starting = anyio.Lock()
+        self._child: Child | None = None
+        self._over = anyio.Event()
+        self._failures = 0
+        self.is_running = False
+
+    async def endpoint(self) -> Endpoint:
+        """Where it listens. It is started where nobody has.
+
+        Raises:
+            LocalUnusable: it can't be started.
+        """
+        async with self._starting:
+            if self._child is not None:
+                return self._child.endpoint
+            with anyio.move_on_after(OTHER_SECONDS):
+                while True:
+                    try:
+                        endpoint = await self._start()
+                    except Taken:
+                        endpoint = self._others()
+                    if endpoint is not None:
+                        self.is_running = True
+                        return endpoint
+                    # Who has the lock is about to start it, or to end.
+                    await anyio.sleep(LOOK_SECONDS)
+        raise errors.LocalUnusable(f"another program holds {self._folder.path} and says not where its server listens")
+
+    async def end(self, endpoint: Endpoint) -> None:
+        """See the protocol. Another of us's server is left alone."""
+        if self._child is not None and self._child.endpoint == endpoint:
+            await self.close()
+
+    async def close(self) -> None:
+        """End it, and wait until it has ended."""
+        if (child := self._child) is None:
+            return
+        over = self._over
+        child.end()
+        with anyio.move_on_after(END_SECONDS):
+            await over.wait()
+
+    async def _start(self) -> Endpoint:
+        await anyio.sleep(PAUSES[min(self._failures, len(PAUSES) - 1)])
+        self._folder.make(self._tools)
+        try:
+            child = await start_child(self._folder, self._environment)
+        except errors.LocalUnusable:
+            self._failures += 1
+            raise
+        self._child, self._over = child, anyio.Event()
+        self._group.start_soon(self._watch, child, self._over, anyio.current_time())
+        try:
+            await self._on_start(child.endpoint)
+            self._publish(child.endpoint)
+        except BaseException:
+            child.end()
+            raise
+        return child.endpoint
+
+    async def _watch(self, child: Child, over: anyio.Event, started: float) -> None:
+        status = await child.watch()
+        is_soon = anyio.current_time() - started < SOON_SECONDS
+        self._failures = self._failures + 1 if is_soon else 0
+        self._child, self.is_running = None, False
+        over.set()
+        _logger.info("The Letta on this machine has ended (exit status %s).", status)
+
+    def _publish(self, endpoint: Endpoint) -> None:
+        token = endpoint.token.get_secret_value() if endpoint.token else None
+        write_private(self._folder.address, json.dumps({"address": endpoint.address, "token": token}))
+
+    def _others(self) -> Endpoint | None:
+        """Where another of us said that its server listens; None while it has not said so."""
+        try:
+            said = cast("object", json.loads(self._folder.address.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(said, dict):
+            return None
+        found = cast("Json", said)
+        return Endpoint(address=str(found.get("address")), token=SecretStr(str(found.get("token"))))
