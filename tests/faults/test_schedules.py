@@ -1,7 +1,6 @@
 """Schedules of random faults. `FAULT_SEED=N` in the environment plays one again; `bench.soak` plays them for long."""
 
 import os
-from random import SystemRandom
 
 import pytest
 
@@ -14,9 +13,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
 GIVEN = os.environ.get("FAULT_SEED")
 
 
-def seeds(count: int) -> list[int]:
+def seeds(name: str, count: int) -> list[int]:
     """Others in each session, since what is to be found is what nobody has thought of."""
-    return [int(GIVEN)] if GIVEN else [SystemRandom().randrange(1_000_000) for _ in range(count)]
+    return [int(GIVEN)] if GIVEN else new_seeds(name, count)
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten_waits(monkeypatch, unclear_seconds=PATIENCE)
 
 
-@pytest.mark.parametrize("seed", seeds(4), ids=lambda seed: f"seed={seed}")
+@pytest.mark.parametrize("seed", seeds("redis", 4), ids=lambda seed: f"seed={seed}")
 @pytest.mark.usefixtures("patient")
 async def test_whatever_goes_wrong_the_reply_comes_whole_and_the_message_is_there_once(
     matrix: Matrix, seed: int
@@ -35,7 +34,7 @@ async def test_whatever_goes_wrong_the_reply_comes_whole_and_the_message_is_ther
     assert not any(verdict.wrong for verdict in verdicts), report_of(verdicts)
 
 
-@pytest.mark.parametrize("seed", seeds(2), ids=lambda seed: f"seed={seed}")
+@pytest.mark.parametrize("seed", seeds("no redis", 2), ids=lambda seed: f"seed={seed}")
 @pytest.mark.usefixtures("short_waits")
 async def test_without_redis_the_reply_comes_whole_or_may_have_been_received(
     matrix_without_redis: Matrix, seed: int

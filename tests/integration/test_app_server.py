@@ -24,6 +24,7 @@ from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from tests.fake import FakeLetta
 from tests.integration.calls import Progress, call, failure
+from tests.seeds import new_seeds
 from tests.stack.app_rig import AppRig, open_app_rig
 from tests.stack.app_server import open_app_server
 from tests.stack.cutter import Cutter, open_cutter, place_of
@@ -222,7 +223,7 @@ async def test_a_reply_whose_connections_are_all_lost_is_interrupted_and_its_con
     assert elsewhere["status"] == "completed"
 
 
-@pytest.mark.parametrize("seed", [random.randrange(1_000_000)], ids=lambda seed: f"seed={seed}")
+@pytest.mark.parametrize("seed", new_seeds("cuts", 1), ids=lambda seed: f"seed={seed}")
 async def test_whenever_connections_are_cut_no_message_is_doubled_and_no_ending_dressed_up(
     client: Client, app_rig: AppRig, wire: Cutter, seed: int
 ) -> None:
