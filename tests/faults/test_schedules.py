@@ -7,6 +7,7 @@ import pytest
 from tests.faults.matrix import Matrix, shorten_waits
 from tests.faults.schedule import PATIENCE, play, schedule_from_seed
 from tests.faults.verdict import report_of
+from tests.seeds import new_seeds
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
 
