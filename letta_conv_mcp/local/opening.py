@@ -54,8 +54,7 @@ async def open_local(settings: Settings) -> AsyncGenerator[Local]:
             async with open_app_server(server, tools=settings.local_tools, models=models) as letta:
                 yield Local(letta=letta, server=server, folder=folder)
         finally:
-            with anyio.CancelScope(shield=True):
-                await server.close()
+            await server.close()
             group.cancel_scope.cancel()
 
 

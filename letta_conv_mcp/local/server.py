@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import cast
+from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import TaskGroup
@@ -27,6 +28,8 @@ SOON_SECONDS = 30.0
 OTHER_SECONDS = 20.0
 """How long another of us may take to start the server."""
 LOOK_SECONDS = 0.1
+PARTING_SECONDS = 0.7
+"""How long its end may hold up ours, for which a host waits a second."""
 
 
 class LocalServer:
@@ -61,6 +64,7 @@ class LocalServer:
         self._starting = anyio.Lock()
         self._child: Child | None = None
         self._over = anyio.Event()
+        self._watching = anyio.CancelScope()
         self._failures = 0
         self.is_running = False
 
@@ -78,7 +82,7 @@ class LocalServer:
                     try:
                         endpoint = await self._start()
                     except Taken:
-                        endpoint = self._others()
+                        endpoint = await self._others()
                     if endpoint is not None:
                         self.is_running = True
                         return endpoint
@@ -89,15 +93,20 @@ class LocalServer:
     async def end(self, endpoint: Endpoint) -> None:
         """See the protocol. Another of us's server is left alone."""
         if self._child is not None and self._child.endpoint == endpoint:
-            await self.close()
+            await self._end(END_SECONDS)
 
     async def close(self) -> None:
-        """End it, and wait until it has ended."""
+        """End it. What takes longer is the supervisor's to do after us."""
+        with anyio.CancelScope(shield=True):
+            await self._end(PARTING_SECONDS)
+        self._watching.cancel()
+
+    async def _end(self, within: float) -> None:
         if (child := self._child) is None:
             return
         over = self._over
         child.end()
-        with anyio.move_on_after(END_SECONDS):
+        with anyio.move_on_after(within):
             await over.wait()
 
     async def _start(self) -> Endpoint:
@@ -119,7 +128,10 @@ class LocalServer:
         return child.endpoint
 
     async def _watch(self, child: Child, over: anyio.Event, started: float) -> None:
-        status = await child.watch()
+        # Until `close`: it is told of the end, also when everything else is being cancelled.
+        status = "not known"
+        with anyio.CancelScope(shield=True) as self._watching:
+            status = await child.watch()
         is_soon = anyio.current_time() - started < SOON_SECONDS
         self._failures = self._failures + 1 if is_soon else 0
         self._child, self.is_running = None, False
@@ -130,13 +142,13 @@ class LocalServer:
         token = endpoint.token.get_secret_value() if endpoint.token else None
         write_private(self._folder.address, json.dumps({"address": endpoint.address, "token": token}))
 
-    def _others(self) -> Endpoint | None:
-        """Where another of us said that its server listens; None while it has not said so."""
+    async def _others(self) -> Endpoint | None:
+        """Where another of us has its server; None while it is about to start it, or to end it."""
         try:
-            said = cast("object", json.loads(self._folder.address.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            said = cast("Json", json.loads(self._folder.address.read_text(encoding="utf-8")))
+            endpoint = Endpoint(address=said["address"], token=SecretStr(said["token"]))
+            place = urlsplit(endpoint.address)
+            await (await anyio.connect_tcp(str(place.hostname), place.port or 0)).aclose()
+        except OSError:
             return None
-        if not isinstance(said, dict):
-            return None
-        found = cast("Json", said)
-        return Endpoint(address=str(found.get("address")), token=SecretStr(str(found.get("token"))))
+        return endpoint

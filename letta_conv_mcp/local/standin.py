@@ -12,6 +12,7 @@ from time import time
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
+import anyio
 from anyio.abc import TaskStatus
 
 from letta_conv_mcp.letta.appserver_json import REMINDER
@@ -24,6 +25,7 @@ PROVIDER = "openai-compatible"
 MODEL = "stand-in"
 HANDLE = f"{PROVIDER}/{MODEL}"
 LABEL = "[No model is set up; this is a scripted stand-in. `letta-conv-mcp setup-local` sets one up.]"
+CLOSE_SECONDS = 1.0
 # "What did I tell you?", "Do you remember my name?"
 ASKS_BACK = re.compile(r"\b(what did i (say|tell)|do you remember)\b", re.IGNORECASE)
 
@@ -49,10 +51,16 @@ async def run_standin(*, task_status: TaskStatus[str]) -> None:
             # They are ours.
             yield
 
+    server = QuietServer(uvicorn.Config(_app(), lifespan="off", log_config=None))
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         task_status.started(f"http://127.0.0.1:{bound.getsockname()[1]}/v1")
-        await QuietServer(uvicorn.Config(_app(), lifespan="off", log_config=None)).serve([bound])
+        try:
+            await server.serve([bound])
+        finally:
+            # Cancelled, it doesn't let go of its sockets by itself.
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await server.shutdown([bound])
 
 
 def _app() -> "Starlette":

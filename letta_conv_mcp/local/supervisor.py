@@ -73,7 +73,9 @@ def _relay(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _watch_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not by way of sys.stdin, whose lock this thread would still hold when the program ends.
+    while os.read(0, 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -123,7 +123,7 @@ class AppRig:
 def open_app_rig(folder: Path) -> Generator[AppRig]:
     """An App Server that keeps everything in a folder, with all that belongs to it."""
     with (
-        _open_model() as model_url,
+        open_model() as model_url,
         open_app_server(folder) as server,
         connect(f"{server.address}/ws", max_size=None, proxy=None) as connection,
     ):
@@ -131,7 +131,8 @@ def open_app_rig(folder: Path) -> Generator[AppRig]:
 
 
 @contextmanager
-def _open_model() -> Generator[str]:
+def open_model() -> Generator[str]:
+    """The scripted model, as a process of its own; its address."""
     port = _free_port()
     with subprocess.Popen([sys.executable, "-m", "tests.stack.model", str(port)]) as process:
         try:
