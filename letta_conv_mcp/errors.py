@@ -67,7 +67,7 @@ class ModelNeeded(LettaFailure):
         if offered:
             then = f"Offered: {', '.join(offered)}. Call create_agent with one of them as model."
         else:
-            then = "None is offered. Have the person connect one (`letta-conv-mcp setup-local`), then call again."
+            then = "It offers none at all. Have the person connect one (`letta-conv-mcp setup-local`), then call again."
         super().__init__(f"{what}, so no agent was made. {then}")
 
 

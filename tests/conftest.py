@@ -1,8 +1,10 @@
 """The Lettas that tests talk to, and our server in front of them."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,7 +22,7 @@ from tests.stack import NO_REDIS, OPEN, Running, Variant, open_stack
 from tests.stack.app_rig import MODEL as APP_MODEL
 from tests.stack.app_rig import TOOLS as APP_TOOLS
 from tests.stack.app_rig import AppRig, open_app_rig
-from tests.stack.seed import TOOLS, make_agent
+from tests.stack.seed import TOOLS, make_agent, prompts_seen
 from tests.stack.variants import FIRST_PORT, PORTS
 
 
@@ -32,6 +34,8 @@ class Place:
     agent_id: str
     agent_name: str
     rig: AppRig | None = None
+    prompts: Callable[[], list[dict[str, Any]]] | None = None
+    """What the model was asked lately, oldest first; the fake has no model."""
 
     @property
     def model(self) -> str:
@@ -91,7 +95,9 @@ def fake_place() -> Iterator[Place]:
 @pytest.fixture(scope="session")
 def real_place(real_letta: Running) -> Place:
     name = f"Ada {uuid4().hex[:8]}"
-    return Place(real_letta.base_url, make_agent(real_letta, name, tools=TOOLS), name)
+    return Place(
+        real_letta.base_url, make_agent(real_letta, name, tools=TOOLS), name, prompts=partial(prompts_seen, real_letta)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +109,7 @@ def app_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppRig]:
 
 @pytest.fixture(scope="session")
 def app_server_place(app_rig: AppRig) -> Place:
-    return Place(app_rig.server.address, app_rig.agent_id, "Ada", app_rig)
+    return Place(app_rig.server.address, app_rig.agent_id, "Ada", app_rig, app_rig.prompts)
 
 
 @pytest.fixture(

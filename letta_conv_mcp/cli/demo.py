@@ -82,6 +82,7 @@ class _Tour:
         if wanted is None and not agents:
             _heading("create_agent", "nobody, so Ada is made")
             agents = [await self._call("create_agent", name="Ada", persona="I am Ada. I am brief and friendly.")]
+            print(f"  {agents[0]['name']}  {agents[0]['model']}")
         return wanted or agents[0]["id"]
 
     async def open_conversation(self, agent_id: str, summary: str) -> str:

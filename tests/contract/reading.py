@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.contract.scenario import NOBODY, run_id_of, scenario
+from tests.fake.state import MODEL_HANDLE as MODEL
 from tests.fake.talk import Talk
 
 # Reading
@@ -140,6 +141,19 @@ def agents_are_listed_newest_first(letta: Talk) -> None:
     listed(query_text=mark, order_by="nope")
     letta.call("GET", f"/v1/agents/{first}", shape=True)
     letta.call("GET", "/v1/agents/", params={"query_text": mark}, shape=True)
+
+
+@scenario
+def an_agent_is_made_of_a_model_that_there_is(letta: Talk) -> None:
+    models = letta.call("GET", "/v1/models/", quietly=True)
+    letta.note(models.status, [model["handle"] for model in models.body])
+    letta.post("/v1/agents/", name="Ada")
+    letta.post("/v1/agents/", name="Ada", model="nobody/knows")
+    blocks = [{"label": "persona", "value": "I am Ada.", "description": "who I am"}]
+    made = letta.call(
+        "POST", "/v1/agents/", json={"name": "Ada", "model": MODEL, "memory_blocks": blocks}, quietly=True
+    )
+    letta.note(made.status, made.body["name"], made.body["model"])
 
 
 @scenario

@@ -69,6 +69,39 @@ def test_install_the_package_starts(built: Path, tmp_path: Path) -> None:
     assert [agent["name"] for agent in listed["structuredContent"]["agents"]] == ["Ada"]
 
 
+@pytest.mark.parametrize("command", ["demo", "doctor"])
+def test_without_a_letta_and_without_one_to_start_the_three_ways_to_have_one_are_named(
+    built: Path, tmp_path: Path, command: str
+) -> None:
+    """Ours: the package alone brings no Letta along; its extra does."""
+    done = run_installed(built, tmp_path, command)
+
+    assert done.returncode == 2
+    for way in ("LETTA_API_KEY", "LETTA_BASE_URL", "letta-conv-mcp[local]"):
+        assert way in done.stdout + done.stderr
+
+
+def test_local_without_the_extra_names_what_is_missing(built: Path, tmp_path: Path) -> None:
+    done = run_installed(built, tmp_path, "doctor", "--base-url", "local", "--local-dir", str(tmp_path / "letta"))
+
+    assert done.returncode == 1
+    assert "the Letta to run on this machine is not installed" in done.stdout
+
+
+def run_installed(built: Path, tools: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the wheel without extras, as uvx does."""
+    wheel = next(built.glob("*.whl"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LETTA_")}
+    return subprocess.run(
+        [BIN / "uvx", "--quiet", "--python", sys.executable, "--from", wheel, "letta-conv-mcp", *arguments],
+        env={**environment, "UV_TOOL_DIR": str(tools)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def test_the_lock_is_checked_by_hash_and_names_no_address() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     packages = re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE)

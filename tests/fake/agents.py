@@ -24,6 +24,7 @@ class Agents:
         return [
             Route("/v1/agents/", self.list),
             Route("/v1/agents/", self.create, methods=["POST"]),
+            Route("/v1/models/", self.list_models),
             Route("/v1/agents/{agent_id}", self.retrieve),
             Route("/v1/agents/{agent_id}", self.update, methods=["PATCH"]),
         ]
@@ -59,6 +60,10 @@ class Agents:
         fields: Json = {"model": model, "tags": body.get("tags") or [], "description": body.get("description")}
         agent = self.store.add_agent(body.get("name") or "agent", tools=tools, **fields)
         return JSONResponse(agent_json(agent, ["agent.tools", "agent.tags"]))
+
+    async def list_models(self, _: Request) -> Response:
+        """Of all that is told of a model, its handle."""
+        return JSONResponse([{"handle": handle} for handle in sorted(self.store.models)])
 
     async def retrieve(self, request: Request) -> Response:
         return JSONResponse(agent_json(self._agent(request), request.query_params.getlist("include")))

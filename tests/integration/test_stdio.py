@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from letta_conv_mcp.tools import CATALOG
 from tests.conftest import Place
 from tests.fake import FakeLetta
 from tests.integration.stdio import ENVELOPE, Host, started
@@ -28,7 +29,7 @@ def test_every_handshake_version_is_answered_in_kind(version: str) -> None:
         assert result["protocolVersion"] == version
         assert result["serverInfo"]["name"] == "letta-conv-mcp"
         assert result["instructions"].startswith("Talk to Letta agents.")
-        assert len(host.ask("tools/list")["tools"]) == 9
+        assert len(host.ask("tools/list")["tools"]) == len(CATALOG)
 
 
 def test_the_newest_version_needs_no_handshake() -> None:
@@ -38,7 +39,7 @@ def test_the_newest_version_needs_no_handshake() -> None:
 
         assert "2026-07-28" in discovered["supportedVersions"]
         assert discovered["instructions"].startswith("Talk to Letta agents.")
-        assert len(tools["tools"]) == 9
+        assert len(tools["tools"]) == len(CATALOG)
 
 
 @pytest.mark.parametrize("is_modern", [False, True], ids=["handshake", "2026-07-28"])
@@ -215,7 +216,7 @@ def test_a_wrong_setting_ends_it_with_one_line_and_status_2() -> None:
         status, errors = host.ended(within=10)
 
         assert status == 2
-        wanted = "must be an http, https, ws or wss address"
+        wanted = "must be an http, https, ws or wss address, or local"
         assert errors == f"letta-conv-mcp: LETTA_BASE_URL {wanted}, got 'localhost:8283'.\n"
         assert host.stdout == b""
 

@@ -26,6 +26,8 @@ from tests.stack.script import acts_for, prompt_from_messages
 
 MODELS = ("scripted", "scripted-other")
 KEPT_REQUESTS = 500
+REFUSED_KEY = "sk-refused-0123456789"
+"""Any other is taken, or none."""
 ARGUMENT_CHARS = 12
 ERROR_CODES = {400: "invalid_request_error", 401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
@@ -62,6 +64,8 @@ def app_with_memory(memory: Memory) -> Starlette:
     """The server, with its memory in the hands of the caller."""
 
     async def complete(request: Request) -> Response:
+        if request.headers.get("authorization") == f"Bearer {REFUSED_KEY}":
+            return _refusal(401)
         return await _completed(await request.json(), memory)
 
     async def log(_: Request) -> Response:
