@@ -1,5 +1,7 @@
 """Making an agent, on every Letta that there is."""
 
+from typing import Any
+
 import pytest
 from mcp import Client
 
@@ -29,7 +31,7 @@ async def test_what_it_was_made_with_is_in_its_prompt(request: pytest.FixtureReq
     """The fake has neither memory blocks nor a prompt."""
     place: Place = request.getfixturevalue(f"{kind}_place")
     assert place.prompts is not None
-    about = {
+    about: dict[str, Any] = {
         "persona": "I am Lea the gardener.",
         "human": "The human is Bo.",
         "system": "You are in a test about gardens.",

@@ -86,6 +86,14 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._screen, f"{line}\n".encode())
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and again where Python was just about to read and did not notice."""
+        for _ in range(5):
+            self.process.send_signal(signal.SIGINT)
+            if select.select([self._screen], [], [], 2)[0]:
+                return
+        raise AssertionError("Ctrl-C does nothing.")
+
     def rest(self) -> str:
         """Everything until the end."""
         deadline = time.monotonic() + ANSWERS_WITHIN
@@ -263,7 +271,7 @@ async def test_a_person_is_asked_for_everything(folder: Path, model_url: str) ->
 def test_ctrl_c_ends_it_and_nothing_was_set_up(folder: Path, flags: tuple[str, ...]) -> None:
     with terminal(folder, *flags) as screen:
         screen.until("]: " if not flags else "Its address: ")
-        screen.process.send_signal(signal.SIGINT)
+        screen.interrupt()
         shown = screen.rest()
 
     assert screen.process.returncode == 1
