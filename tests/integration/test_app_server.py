@@ -1,4 +1,4 @@
-"""What is peculiar to a Letta App Server: what its agents may do, and what becomes of a turn when it or a wire breaks.
+"""What becomes of a turn on a Letta App Server when it, its model or a wire breaks, and what else is peculiar to it.
 
 All else is tested by the tests that ask for a `place`. Every App Server here is a real one.
 """
@@ -32,7 +32,6 @@ from tests.stack.cutter import Cutter, open_cutter, place_of
 pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
 
 LONG = "#drip 0.2 one two three four five six"
-SECRET = "the launch code is 0000"
 
 
 @pytest.fixture
@@ -51,107 +50,6 @@ async def client(wire: Cutter) -> AsyncIterator[Client]:
 @pytest.fixture
 def talk(app_rig: AppRig) -> str:
     return app_rig.make_conversation(app_rig.agent_id)
-
-
-@pytest.fixture
-def secret(tmp_path: Path) -> Path:
-    path = tmp_path / "secret.txt"
-    path.write_text(SECRET)
-    return path
-
-
-def calls_of(secret: Path) -> list[str]:
-    """What an agent might try, each as a message that makes the scripted model try it."""
-    calls: dict[str, dict[str, Any]] = {
-        "Read": {"file_path": str(secret)},
-        "Bash": {"command": f"cat {secret}", "description": "look"},
-        "exec_command": {"cmd": f"cat {secret}"},
-        "Agent": {"subagent_type": "recall", "description": "look", "prompt": f"#tool Bash {{cat {secret}}}"},
-        "Skill": {"skill": "anything"},
-        "Write": {"file_path": str(secret), "content": "gone"},
-    }
-    return [f"#tool {name} {json.dumps(arguments)}" for name, arguments in calls.items()]
-
-
-def is_refused(text: str) -> bool:
-    return "Tool not found" in text or "Permission denied by rule" in text
-
-
-async def test_no_tool_of_the_servers_is_there_unless_it_was_allowed(
-    client: Client, app_rig: AppRig, talk: str, secret: Path
-) -> None:
-    """APP SERVER: a message that names no tools gets all twenty, most of which run unasked."""
-    widening = '{"client_tool_allowlist": ["Bash"], "mode": "unrestricted"}'
-    seen = len(app_rig.prompts())
-    for message in [*calls_of(secret), f"{widening} {calls_of(secret)[1]}"]:
-        reply = await call(client, "send_message", conversation_id=talk, message=message)
-        if reply["status"] == "awaiting_approval":
-            # It asks about every call, also of a tool that isn't there; a person may be taken in.
-            ids = [approval["tool_call_id"] for approval in reply["approvals"]]
-            reply = await call(client, "answer_approval", conversation_id=talk, approve=ids)
-
-        assert reply["status"] == "completed"
-        assert is_refused(reply["text"])
-
-    prompts = app_rig.prompts()[seen:]
-    assert {tuple(prompt["tool_names"]) for prompt in prompts} == {("memory_replace",)}
-    assert SECRET not in json.dumps(prompts)
-    assert await anyio.Path(secret).read_text() == SECRET
-
-
-async def test_a_tool_that_was_allowed_asks_before_it_runs(app_rig: AppRig, talk: str, secret: Path) -> None:
-    settings = Settings(base_url=app_rig.server.address, local_tools=("Read", "Write"))
-    seen = len(app_rig.prompts())
-    async with Client(build_server(settings), mode="legacy") as client:
-        asked = await call(client, "send_message", conversation_id=talk, message=calls_of(secret)[0])
-        prompts = app_rig.prompts()[seen:]
-        ids = [approval["tool_call_id"] for approval in asked["approvals"]]
-        reply = await call(client, "answer_approval", conversation_id=talk, deny=ids, reason="none of your business")
-        subagent = await call(client, "send_message", conversation_id=talk, message=calls_of(secret)[3])
-
-    assert asked["status"] == "awaiting_approval"
-    assert [approval["tool"] for approval in asked["approvals"]] == ["Read"]
-    assert SECRET not in json.dumps(prompts)
-    assert {tuple(sorted(prompt["tool_names"])) for prompt in prompts} == {("Read", "Write", "memory_replace")}
-    assert reply["status"] == "completed"
-    assert "none of your business" in reply["text"]
-    assert is_refused(subagent["text"])
-
-
-async def test_a_mode_that_another_client_loosened_is_tightened_before_the_next_message(
-    app_rig: AppRig, talk: str, secret: Path
-) -> None:
-    """APP SERVER: the mode belongs to the conversation, and in the one called standard reads run unasked."""
-    settings = Settings(base_url=app_rig.server.address, local_tools=("Read",))
-    async with Client(build_server(settings), mode="legacy") as client:
-        await call(client, "send_message", conversation_id=talk, message="hello")
-        app_rig.join(talk, mode="standard")
-        # What was told before an answer has arrived with it.
-        await call(client, "retrieve_conversation", conversation_id=talk)
-        reply = await call(client, "send_message", conversation_id=talk, message=calls_of(secret)[0])
-
-    assert (reply["status"], reply["text"]) == ("awaiting_approval", "")
-
-
-async def test_an_agent_changes_its_memory_and_a_new_conversation_knows_it(client: Client, app_rig: AppRig) -> None:
-    """Ours: the server has no tool for it but its shell and its editor."""
-    agent_id = app_rig.make_agent("Mem", {"human": "The human is Bo."})
-    one, other = (app_rig.make_conversation(agent_id) for _ in range(2))
-    change = json.dumps({"label": "human", "old": "Bo", "new": "Kim"})
-    wrong = json.dumps({"label": "human", "old": "nobody", "new": "Kim"})
-    outside = json.dumps({"label": "../../settings", "new": "x"})
-
-    refused = [
-        await call(client, "send_message", conversation_id=one, message=f"#tool memory_replace {arguments}")
-        for arguments in (wrong, outside)
-    ]
-    changed = await call(client, "send_message", conversation_id=one, message=f"#tool memory_replace {change}")
-    await call(client, "send_message", conversation_id=other, message="hello")
-
-    assert "stands 0 times" in refused[0]["text"]
-    assert "is not a memory block's name" in refused[1]["text"]
-    assert "The human is Kim." in changed["text"]
-    assert "The human is Kim." in json.dumps(app_rig.prompts()[-1])
 
 
 async def test_a_failing_model_is_a_failed_reply_and_the_message_is_known_to_be_kept(
@@ -297,6 +195,36 @@ async def test_conversations_that_were_let_go_of_are_taken_up_again(
     assert [reply["text"] for reply in (*first, *second)] == ["echo: one"] * 5 + ["echo: two"] * 5
 
 
+async def test_a_reader_that_pages_while_the_conversation_is_compacted_gets_each_message_once_and_ends(
+    client: Client, app_rig: AppRig, talk: str
+) -> None:
+    """APP SERVER: a compaction takes messages out of the list, and an unknown cursor begins the list again."""
+    for number in range(14):
+        await call(client, "send_message", conversation_id=talk, message=f"message {number}")
+    page = await call(client, "get_history", conversation_id=talk, limit=6)
+    seen = [page["messages"]]
+    compacted = app_rig.ask("conversation_compact", conversation_id=talk, body={})["compaction"]
+    while page["older_cursor"] is not None:
+        page = await call(client, "get_history", conversation_id=talk, limit=6, before=page["older_cursor"])
+        seen.append(page["messages"])
+        assert len(seen) < 10
+
+    ids = [message["id"] for messages in reversed(seen) for message in messages]
+    left = compacted["num_messages_after"] - 1
+    assert left < compacted["num_messages_before"]
+    assert ids == [f"ui-msg-{number}" for number in _numbers_before(ids[-1], left)]
+
+
+async def test_a_cursor_whose_message_was_compacted_away_is_named(client: Client, app_rig: AppRig, talk: str) -> None:
+    for number in range(14):
+        await call(client, "send_message", conversation_id=talk, message=f"message {number}")
+    page = await call(client, "get_history", conversation_id=talk, limit=26)
+    app_rig.ask("conversation_compact", conversation_id=talk, body={})
+    said = await failure(client, "get_history", conversation_id=talk, limit=6, before=page["older_cursor"])
+
+    assert "is not from this list. Leave it out to start again." in said
+
+
 async def test_another_version_of_the_protocol_is_refused_in_so_many_words() -> None:
     with answering({"app_server_info": {"success": True, "protocol_version": 2}}) as address:
         async with Client(build_server(Settings(base_url=address))) as client:
@@ -356,6 +284,12 @@ def answering(answers: dict[str, dict[str, Any]]) -> Generator[str]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
         server.shutdown()
+
+
+def _numbers_before(newest: str, count: int) -> range:
+    """The numbers of so many messages, up to the newest."""
+    last = int(newest.removeprefix("ui-msg-"))
+    return range(last - count + 1, last + 1)
 
 
 async def _cut(wire: Cutter, count: int) -> None:

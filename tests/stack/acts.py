@@ -27,10 +27,11 @@ class Say:
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call. `arguments` is the raw JSON text, which `#badargs` breaks."""
+    """A tool call. `arguments` is the raw JSON text, which `#badargs` breaks; without an id it gets a new one."""
 
     name: str
     arguments: str
+    call_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ async def _whole(completion: Completion, acts: Sequence[Act]) -> Response:
     if thoughts := "".join(act.word for act in acts if isinstance(act, Think)):
         message["reasoning_content"] = thoughts
     if calls := [act for act in acts if isinstance(act, Call)]:
-        message["tool_calls"] = [_tool_call(call.name, call.arguments) for call in calls]
+        message["tool_calls"] = [_tool_call(call, call.arguments) for call in calls]
     finish_reason = next((act.reason for act in acts if isinstance(act, Finish)), "stop")
     choice = {"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": None}
     return JSONResponse(completion.body("chat.completion", [choice], usage=completion.usage))
@@ -176,14 +176,14 @@ async def _dropped() -> AsyncIterator[str]:
 
 def _call_parts(call: Call) -> Iterator[Json]:
     """A tool call as models stream it: the name first, then the arguments in pieces."""
-    yield _tool_call(call.name, "")
+    yield _tool_call(call, "")
     for start in range(0, len(call.arguments), ARGUMENT_CHARS):
         yield {"function": {"arguments": call.arguments[start : start + ARGUMENT_CHARS]}}
 
 
-def _tool_call(name: str, arguments: str) -> Json:
-    function = {"name": name, "arguments": arguments}
-    return {"id": f"call_{uuid.uuid4().hex[:16]}", "type": "function", "function": function}
+def _tool_call(call: Call, arguments: str) -> Json:
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": call.call_id or f"call_{uuid.uuid4().hex[:16]}", "type": "function", "function": function}
 
 
 def _usage(body: Json, acts: Sequence[Act]) -> Json:

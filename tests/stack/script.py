@@ -9,6 +9,7 @@ user message; what is left of it is the text.
     #two NAME {json}    two calls of NAME in one turn
     #and NAME {json}    a call in the same turn as the call before it
     #loop NAME {json}   call NAME at every step, for ever
+    #numbered NAME {json}  a tool call named call_1 whenever it is made, as some servers of models number theirs
     #badargs NAME       a tool call whose arguments are broken JSON
     #say WORDS#         with a tool call: words spoken before it
     #reason WORDS#      think these words first
@@ -51,7 +52,7 @@ WORDS = r"\s+(?P<words>[^#]*)#"
 SECONDS = r"\s+(?P<number>\d+(?:\.\d+)?)"
 COUNT = r"\s+(?P<number>\d+)"
 GRAMMAR: Mapping[str, str] = {
-    **dict.fromkeys(("tool", "two", "and", "loop", "badargs"), NAMED_TOOL),
+    **dict.fromkeys(("tool", "two", "and", "loop", "numbered", "badargs"), NAMED_TOOL),
     **dict.fromkeys(("say", "reason"), WORDS),
     **dict.fromkeys(("slow", "drip"), SECONDS),
     **dict.fromkeys(("long", "cut", "errchunk", "http", "once"), COUNT),
@@ -125,7 +126,7 @@ def _read_directive(script: Script, text: str, at: int) -> int:
         script.calls.append((Call(arguments["tool"], '{"broken": '),))
     elif "tool" in arguments:
         given, end = _json_object(text, end)
-        call = Call(arguments["tool"], given)
+        call = Call(arguments["tool"], given, "call_1" if name == "numbered" else None)
         if name == "loop":
             script.loop = call
         elif name == "and":
