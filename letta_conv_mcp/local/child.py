@@ -22,8 +22,7 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 START_SECONDS = 45.0
 END_SECONDS = 5.0
 """More than the supervisor gives the server before it kills it."""
-# The package's own launcher, without the search paths and start-up files of the person's Python.
-LAUNCHER = ("-I", "-c", "from letta_code import main; main()")
+LAUNCHER = Path(__file__).with_name("launcher.py")
 QUIET = {
     "LETTA_CODE_TELEM": "0",
     "DO_NOT_TRACK": "1",
@@ -119,8 +118,9 @@ def _spawn(folder: LocalFolder, environment: Mapping[str, str], token: str) -> "
     try:
         process = subprocess.Popen(  # noqa: S603 - our own supervisor and launcher
             [
+                # -I: without the search paths and start-up files of the person's Python.
                 *(sys.executable, "-I", "-S", str(SUPERVISOR), str(folder.lock), str(folder.address)),
-                *(sys.executable, *LAUNCHER, *serve),
+                *(sys.executable, "-I", str(LAUNCHER), *serve),
             ],
             cwd=folder.work,
             env={**environment, **QUIET, **folders},

@@ -24,7 +24,7 @@ ORDER: list[set[str]] = [
     {"letta.appserver_link"},
     {"letta.appserver_runs"},
     {"letta.rest", "letta.appserver"},
-    {"local.folder", "local.providers", "local.standin", "local.supervisor"},
+    {"local.folder", "local.providers", "local.standin", "local.supervisor", "local.launcher"},
     {"local.child"},
     {"local.server"},
     {"local.opening"},
@@ -150,8 +150,8 @@ def test_only_the_command_line_reads_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "argv")
     }
 
-    # The demo passes the environment on to the process that it starts; the supervisor is a program of its own.
-    assert readers == {"__main__", "cli.demo", "local.supervisor"}
+    # The demo passes the environment on to the process that it starts; the last two are programs of their own.
+    assert readers == {"__main__", "cli.demo", "local.supervisor", "local.launcher"}
 
 
 def test_building_a_server_imports_no_letta_client() -> None:

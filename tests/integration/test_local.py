@@ -258,10 +258,28 @@ async def test_a_disk_with_too_little_room_is_named(folder: Path, monkeypatch: p
     assert processes_of(folder) == {}
 
 
+async def test_what_a_full_disk_left_half_made_does_not_keep_it_from_starting(folder: Path) -> None:
+    """APP SERVER: it begins the file of a new agent, fails to write it, and never starts again."""
+    async with Client(build_server(own_settings(folder))) as client:
+        talk = await new_talk(client)
+    (folder / "store/agents/bm9ib2R5.json").touch()
+    begun = folder / "store/conversations/bm9uZQ"
+    begun.mkdir()
+    (begun / "conversation.json").touch()
+    async with Client(build_server(own_settings(folder))) as client:
+        reply = await call(client, "send_message", conversation_id=talk, message="hello")
+        agents = await call(client, "list_agents")
+
+    assert reply["status"] == "completed"
+    assert [agent["name"] for agent in agents["agents"]] == ["Ada"]
+
+
 async def test_a_program_that_ends_at_once_is_told_with_where_it_said_why(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("letta_conv_mcp.local.child.LAUNCHER", ("-c", "raise SystemExit('no such luck')"))
+    program = folder.with_name("program.py")
+    program.write_text("raise SystemExit('no such luck')")
+    monkeypatch.setattr("letta_conv_mcp.local.child.LAUNCHER", program)
     async with Client(build_server(own_settings(folder))) as client:
         said = await failure(client, "list_agents")
 
