@@ -8,8 +8,8 @@ leaves out, the server would take for permission. Seen on letta 0.34.12, protoco
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from letta_conv_mcp.letta.content import Json, arguments_text, content_text, objects, text_or_none
-from letta_conv_mcp.letta.events import CalledTool, Event, Restarted, Spoke, Thought, ToolReturned
+from letta_conv_mcp.letta.content import Json, content_text, objects, text_or_none
+from letta_conv_mcp.letta.events import CalledTool, Event, Restarted, Spoke, Thought, ToolReturned, call_parts
 from letta_conv_mcp.letta.port import Decision
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 
@@ -98,7 +98,7 @@ def events_from_delta(delta: Json) -> list[Event]:
             return [Thought(str(delta.get("id") or ""), str(delta.get("reasoning") or ""))]
         case "approval_request_message":
             # Said of every tool call, also of those that nobody is asked about.
-            return [CalledTool(*_call(call)) for call in objects(delta.get("tool_call"))]
+            return [CalledTool(*call_parts(call)) for call in objects(delta.get("tool_call"))]
         case "tool_return_message":
             return [
                 ToolReturned(
@@ -145,7 +145,3 @@ def _without_reminders(message: Json) -> Json:
         return {**message, "content": said or message.get("content")}
     # The server's own notice, such as that a turn was interrupted. It keeps its place: pages are counted.
     return {**message, "message_type": "system_message"}
-
-
-def _call(call: Json) -> tuple[str, str, str]:
-    return str(call.get("tool_call_id") or ""), str(call.get("name") or ""), arguments_text(call.get("arguments"))

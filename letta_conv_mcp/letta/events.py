@@ -144,10 +144,10 @@ def _events(message: Json) -> list[Event]:
         case "assistant_message":
             return [Spoke(_part_id(message), content_text(message.get("content")))]
         case "tool_call_message":
-            return [CalledTool(*_call(call)) for call in tool_calls(message)]
+            return [CalledTool(*call_parts(call)) for call in tool_calls(message)]
         case "approval_request_message":
             date = text_or_none(message.get("date"))
-            return [AskedApproval(*_call(call), date) for call in tool_calls(message)]
+            return [AskedApproval(*call_parts(call), date) for call in tool_calls(message)]
         case "tool_return_message":
             name = text_or_none(message.get("name")) or ""
             return [_returned(name, result) for result in tool_returns(message)]
@@ -169,7 +169,8 @@ def _part_id(message: Json) -> str:
     return text_or_none(message.get("otid")) or text_or_none(message.get("id")) or ""
 
 
-def _call(call: Json) -> tuple[str, str, str]:
+def call_parts(call: Json) -> tuple[str, str, str]:
+    """A tool call's id, name and arguments, or as much of them as a chunk holds."""
     return str(call.get("tool_call_id") or ""), str(call.get("name") or ""), arguments_text(call.get("arguments"))
 
 
