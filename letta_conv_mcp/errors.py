@@ -290,6 +290,13 @@ class NotLetta(LettaFailure):
         )
 
 
+class OwnThread(LettaFailure):
+    """An agent's own thread was named where only other conversations will do. `what` completes "can't"."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"An agent's own thread can't {what}. Nothing was done; name another conversation.")
+
+
 class NotSupported(LettaFailure):
     """This kind of Letta lacks it. `what` completes "can't"."""
 

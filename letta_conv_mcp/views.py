@@ -59,6 +59,25 @@ class ConversationPage(View):
     next_cursor: str | None = None
 
 
+class Fork(Conversation):
+    note: str | None = Field(default=None, exclude_if=_is_none)
+
+
+class Compaction(View):
+    """What a compaction did to the messages in an agent's context."""
+
+    conversation_id: str
+    messages_before: int
+    messages_after: int
+    summary: str
+
+
+class Recompilation(View):
+    conversation_id: str
+    prompt_chars: int
+    """The length of the system prompt as it is now."""
+
+
 class Approval(View):
     """A tool call that the agent may only make when a person allows it."""
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import anyio
 
 from letta_conv_mcp import errors
+from letta_conv_mcp.letta.appserver_changes import AppServerChanges
 from letta_conv_mcp.letta.appserver_json import DEFAULT_THREAD, entries_from_messages
 from letta_conv_mcp.letta.appserver_link import Link
 from letta_conv_mcp.letta.appserver_memory import edit_memory
-from letta_conv_mcp.letta.appserver_runs import PAGE, AppServerRuns
+from letta_conv_mcp.letta.appserver_runs import PAGE
 from letta_conv_mcp.letta.appserver_server import Server
 from letta_conv_mcp.letta.content import Json, first_object, objects
 from letta_conv_mcp.letta.port import MODELS_SHOWN, ConversationQuery, NewAgent, NewConversation, Order
@@ -60,7 +61,7 @@ class Models:
     standin: str | None = None
 
 
-class AppServerLetta(AppServerRuns):
+class AppServerLetta(AppServerChanges):
     """The `Letta` protocol over an App Server's WebSocket.
 
     Args:

@@ -67,13 +67,14 @@ class Connections:
                     break
             return list(self._sockets)
 
-    async def ask(self, kind: str, fields: Json, *, changes: bool) -> Json:
+    async def ask(self, kind: str, fields: Json, *, changes: bool, seconds: float | None = None) -> Json:
         """What a request is answered with.
 
         Args:
             kind: the frame's type.
             fields: its other fields.
             changes: whether it changes something, so that it may go out only once.
+            seconds: how long to wait; None for the usual time.
 
         Raises:
             Unanswered: it was not.
@@ -81,17 +82,17 @@ class Connections:
         """
         first, *others = await self.opened()
         try:
-            return await self.ask_over(first, kind, fields)
+            return await self.ask_over(first, kind, fields, seconds=seconds)
         except Unanswered:
             if changes or first.is_open or not others:
                 raise
         # A connection was lost just now, and there is another; a read changes nothing.
-        return await self.ask_over(others[0], kind, fields)
+        return await self.ask_over(others[0], kind, fields, seconds=seconds)
 
-    async def ask_over(self, socket: Socket, kind: str, fields: Json) -> Json:
+    async def ask_over(self, socket: Socket, kind: str, fields: Json, *, seconds: float | None = None) -> Json:
         """What a request over one of them is answered with. Raises Unanswered."""
         try:
-            return await socket.ask(kind, fields)
+            return await socket.ask(kind, fields, seconds=seconds)
         except Unanswered:
             if socket.is_open:
                 await self._look_for_life(socket)

@@ -59,6 +59,7 @@ class Link:
         missing: errors.LettaFailure | None = None,
         *,
         check: str | None = None,
+        seconds: float | None = None,
         **fields: object,
     ) -> Json:
         """What a request is answered with.
@@ -67,6 +68,7 @@ class Link:
             kind: the frame's type.
             missing: what to raise where what it names isn't there.
             check: what to look at before repeating a request that changes something; None for one that only reads.
+            seconds: how long to wait; None for the usual time.
             fields: the frame's other fields.
 
         Raises:
@@ -74,7 +76,7 @@ class Link:
             OutcomeUnknown: a request that changes something got no answer.
         """
         try:
-            answer = await self._connections.ask(kind, fields, changes=check is not None)
+            answer = await self._connections.ask(kind, fields, changes=check is not None, seconds=seconds)
         except Unanswered as failure:
             if check is not None:
                 raise errors.OutcomeUnknown(self.server.name, failure.problem, check, is_repeatable=True) from None

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from letta_conv_mcp.letta.content import Json
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.views import Agent, Approval, Conversation
+from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation
 
 Order: TypeAlias = Literal["asc", "desc"]
 OrderBy: TypeAlias = Literal["last_message_at", "created_at", "last_run_completion"]
@@ -98,6 +98,16 @@ class NewAgent:
         return [{"label": label, "description": about, "value": value or ""} for label, about, value in blocks]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConversationChanges:
+    """What a conversation is changed to; None leaves as it is."""
+
+    summary: str | None = None
+    description: str | None = None
+    archived: bool | None = None
+    model: str | None = None
+
+
 class Letta(Protocol):
     """A Letta, seen from inside the house."""
 
@@ -132,6 +142,28 @@ class Letta(Protocol):
 
     async def create_conversation(self, new: NewConversation) -> Conversation:
         """A new conversation. Asked for once: a lost answer raises OutcomeUnknown. Raises AgentNotFound."""
+        ...
+
+    async def update_conversation(self, conversation_id: str, changes: ConversationChanges) -> Conversation:
+        """Change a conversation, and show it as it is then: a server may leave out what it has no room for.
+
+        Raises ConversationNotFound, NotSupported, ModelUnknown.
+        """
+        ...
+
+    async def fork_conversation(self, conversation_id: str, message_id: str | None) -> Conversation:
+        """A new conversation with the messages of another one, up to and with one of them, or all.
+
+        Raises ConversationNotFound. A server that forks by no message forks the whole.
+        """
+        ...
+
+    async def compact_conversation(self, conversation_id: str) -> Compaction:
+        """Replace the older part of what the agent has in context by a summary, which its model writes."""
+        ...
+
+    async def recompile_conversation(self, conversation_id: str) -> str:
+        """Make the conversation's system prompt anew, with the memory blocks as they are now; what it is then."""
         ...
 
     async def messages(

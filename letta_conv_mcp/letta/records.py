@@ -16,7 +16,7 @@ from letta_conv_mcp.letta.content import (
     tool_calls,
 )
 from letta_conv_mcp.letta.content import tool_returns as returns_of
-from letta_conv_mcp.views import Agent, Approval, Conversation, Message
+from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, Message
 
 _ROLES = {
     "user_message": "user",
@@ -30,6 +30,7 @@ _ROLES = {
 }
 
 LABEL_CHARS = 500
+SUMMARY_CHARS = 4_000
 ARGUMENTS_CHARS = 4_000
 """What an approval shows of a call's arguments; the history has them whole."""
 
@@ -67,6 +68,16 @@ def conversation_from_json(conversation: Json, *, listed: bool = False) -> Conve
         archived=archived if isinstance(archived, bool) else None,
         description=_short_or_none(conversation.get("description")),
         model=text_or_none(conversation.get("model")),
+    )
+
+
+def compaction_from_json(conversation_id: str, done: Json) -> Compaction:
+    """What a compaction did."""
+    return Compaction(
+        conversation_id=conversation_id,
+        messages_before=int(done.get("num_messages_before") or 0),
+        messages_after=int(done.get("num_messages_after") or 0),
+        summary=shortened(str(done.get("summary") or ""), SUMMARY_CHARS),
     )
 
 

@@ -20,13 +20,14 @@ from letta_conv_mcp.letta.records import (
     default_conversation_json,
     tool_names,
 )
+from letta_conv_mcp.letta.rest_changes import RestChanges
 from letta_conv_mcp.letta.rest_connection import Call, RestConnection
 from letta_conv_mcp.letta.rest_failures import not_letta
-from letta_conv_mcp.letta.rest_runs import RestRuns, given, path_of
+from letta_conv_mcp.letta.rest_runs import given, path_of
 from letta_conv_mcp.views import Agent, Approval, Conversation
 
 
-class RestLetta(RestRuns):
+class RestLetta(RestChanges):
     """The `Letta` protocol over REST.
 
     Args:

@@ -17,16 +17,23 @@ from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.tools.agents import create_agent, list_agents
 from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
+from letta_conv_mcp.tools.manage import (
+    compact_conversation,
+    fork_conversation,
+    recompile_conversation,
+    update_conversation,
+)
 from letta_conv_mcp.tools.messages import get_history, send_message, wait_for_reply
 from letta_conv_mcp.tools.offered import OfferedTool
 from letta_conv_mcp.tools.progress import STARTING
 from letta_conv_mcp.tools.render import structure_of, text_of
 from letta_conv_mcp.views import View
 
-Toolset: TypeAlias = Literal["core"]
+Toolset: TypeAlias = Literal["core", "manage"]
 
 _READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True)
 _ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+_SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 _DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 
 
@@ -64,6 +71,10 @@ CATALOG = (
     CatalogEntry(get_history, "Get history", "core", _READS),
     CatalogEntry(answer_approval, "Answer approval", "core", _DECIDES),
     CatalogEntry(cancel_reply, "Cancel reply", "core", _DECIDES),
+    CatalogEntry(update_conversation, "Update conversation", "manage", _SETS),
+    CatalogEntry(fork_conversation, "Fork conversation", "manage", _ADDS),
+    CatalogEntry(compact_conversation, "Compact conversation", "manage", _DECIDES),
+    CatalogEntry(recompile_conversation, "Recompile conversation", "manage", _SETS),
 )
 
 

@@ -29,14 +29,14 @@ async def list_agents(
 async def create_agent(
     ctx: Context[App],
     name: Annotated[str, Field(pattern=r"\S", description="What to call it")],
-    persona: Annotated[str | None, Field(description="What the agent is like, as it would say it itself")] = None,
-    human: Annotated[str | None, Field(description="What it should know about the person")] = None,
+    persona: Annotated[str | None, Field(description="What it is like, in its own words")] = None,
+    human: Annotated[str | None, Field(description="What it knows of the person")] = None,
     system: Annotated[str | None, Field(description="System prompt; default: Letta's")] = None,
-    model: Annotated[str | None, Field(description="A model handle; default: the one that is set up")] = None,
+    model: Annotated[str | None, Field(description="Default: the one that is set up")] = None,
 ) -> Agent:
     """Make a new agent, when the person asks for one.
 
-    It keeps persona and human as memory blocks, which all its conversations share. Then call create_conversation.
+    It keeps persona and human as memory blocks. Then call create_conversation.
     """
     new = NewAgent(name=name, model=model, persona=persona, human=human, system=system)
     return await app_of(ctx).letta.create_agent(new)

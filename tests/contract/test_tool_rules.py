@@ -132,6 +132,7 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         ("create_agent", {"name": "Rule", "model": place.model, "persona": "I am brief."}),
         ("create_conversation", {"agent_id": place.agent_id}),
         ("list_conversations", {"agent_id": place.agent_id, "limit": 3}),
+        ("update_conversation", {**about, "summary": "Other rules"}),
         ("send_message", {**about, "message": "#reason hm# hello", "detail": "full"}),
         ("send_message", {**about, "message": "#tool delete_everything {}"}),
         ("wait_for_reply", about),
@@ -141,7 +142,12 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         ("send_message", {**about, "message": "#slow 3 on and on", "wait_seconds": 0}),
         ("cancel_reply", about),
     ]
-    assert {name for name, _ in calls} == set(TOOLS)
+    if place.prompts is not None:
+        # The fake neither forks nor compacts nor recompiles.
+        long = {"conversation_id": (await call(client, "create_conversation", agent_id=place.agent_id))["id"]}
+        calls += [("send_message", {**long, "message": f"message {number}"}) for number in range(8)]
+        calls += [(name, long) for name in ("fork_conversation", "compact_conversation", "recompile_conversation")]
+        assert {name for name, _ in calls} == set(TOOLS)
     pending: list[str] = []
 
     for name, arguments in calls:

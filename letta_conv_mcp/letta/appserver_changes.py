@@ -1,0 +1,64 @@
+"""Changing conversations of a Letta App Server, and making others of them."""
+
+from abc import abstractmethod
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.letta.appserver_json import runtime_of
+from letta_conv_mcp.letta.appserver_runs import AppServerRuns
+from letta_conv_mcp.letta.content import Json, first_object
+from letta_conv_mcp.letta.port import ConversationChanges
+from letta_conv_mcp.letta.records import DEFAULT_PREFIX, compaction_from_json
+from letta_conv_mcp.views import Compaction, Conversation
+
+COMPACTION_SECONDS = 40.0
+"""The agent's model writes a summary meanwhile."""
+CHECK = "call retrieve_conversation to see"
+
+
+class AppServerChanges(AppServerRuns):
+    """The part of the `Letta` protocol that changes conversations."""
+
+    @abstractmethod
+    async def conversation(self, conversation_id: str) -> Conversation:
+        """See the protocol."""
+
+    @abstractmethod
+    async def models(self) -> list[str]:
+        """The handles of the models that its providers offer."""
+
+    async def update_conversation(self, conversation_id: str, changes: ConversationChanges) -> Conversation:
+        if conversation_id.startswith(DEFAULT_PREFIX):
+            raise errors.OwnThread("be changed")
+        if changes.description is not None:
+            raise errors.NotSupported("keep a conversation's description; put it into the summary")
+        # It would take a model that isn't there, and the next turn would fail.
+        if changes.model is not None and changes.model not in await self.models():
+            raise errors.ModelUnknown(conversation_id)
+        wanted = {"summary": changes.summary, "archived": changes.archived}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        before = await self.conversation(conversation_id)
+        if body:
+            await self._changed("conversation_update", conversation_id, body)
+        if changes.model is not None:
+            runtime = runtime_of(conversation_id, before.agent_id)
+            await self._link.ask("update_model", check=CHECK, runtime=runtime, payload={"model_handle": changes.model})
+        return await self.conversation(conversation_id)
+
+    async def fork_conversation(self, conversation_id: str, message_id: str | None) -> Conversation:
+        body = {} if message_id is None else {"message_id": message_id}
+        done = await self._changed("conversation_fork", conversation_id, body)
+        return await self.conversation(str(first_object(done.get("conversation")).get("id")))
+
+    async def compact_conversation(self, conversation_id: str) -> Compaction:
+        done = await self._changed("conversation_compact", conversation_id, {}, seconds=COMPACTION_SECONDS)
+        return compaction_from_json(conversation_id, first_object(done.get("compaction")))
+
+    async def recompile_conversation(self, conversation_id: str) -> str:
+        return str((await self._changed("conversation_recompile", conversation_id, {})).get("result"))
+
+    async def _changed(self, kind: str, conversation_id: str, body: Json, *, seconds: float | None = None) -> Json:
+        missing = errors.ConversationNotFound(conversation_id)
+        if conversation_id.startswith(DEFAULT_PREFIX):
+            body = {**body, "agent_id": conversation_id.removeprefix(DEFAULT_PREFIX)}
+        path_id = str(runtime_of(conversation_id, "")["conversation_id"])
+        return await self._link.ask(kind, missing, check=CHECK, seconds=seconds, conversation_id=path_id, body=body)

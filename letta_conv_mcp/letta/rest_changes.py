@@ -1,0 +1,73 @@
+"""Changing conversations of Letta Cloud and Letta servers, and making others of them.
+
+0.16.8 has no room for a description and archives nothing, keeps a summary that is set to null, and forks the whole
+whatever message is named.
+"""
+
+from abc import abstractmethod
+from dataclasses import asdict
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.letta.content import Json
+from letta_conv_mcp.letta.port import ConversationChanges
+from letta_conv_mcp.letta.records import DEFAULT_PREFIX, compaction_from_json
+from letta_conv_mcp.letta.rest_connection import Call
+from letta_conv_mcp.letta.rest_failures import Question
+from letta_conv_mcp.letta.rest_runs import RestRuns, given, path_of
+from letta_conv_mcp.views import Compaction, Conversation
+
+COMPACTION_SECONDS = 40.0
+"""The agent's model writes a summary meanwhile."""
+
+
+class RestChanges(RestRuns):
+    """The part of the `Letta` protocol that changes conversations."""
+
+    @abstractmethod
+    async def conversation(self, conversation_id: str) -> Conversation:
+        """See the protocol."""
+
+    async def update_conversation(self, conversation_id: str, changes: ConversationChanges) -> Conversation:
+        if conversation_id.startswith(DEFAULT_PREFIX):
+            raise errors.OwnThread("be changed")
+        arguments = given(**asdict(changes))
+        await self._changed(
+            conversation_id, lambda client: client.conversations.with_raw_response.update(conversation_id, **arguments)
+        )
+        # The answer shows no message in context.
+        return await self.conversation(conversation_id)
+
+    async def fork_conversation(self, conversation_id: str, message_id: str | None) -> Conversation:
+        path_id, agent_id = path_of(conversation_id)
+        arguments = given(agent_id=agent_id, message_id=message_id)
+        fork = await self._changed(
+            conversation_id, lambda client: client.conversations.with_raw_response.fork(path_id, **arguments)
+        )
+        return await self.conversation(str(fork.get("id")))
+
+    async def compact_conversation(self, conversation_id: str) -> Compaction:
+        path_id, agent_id = path_of(conversation_id)
+        arguments = given(agent_id=agent_id)
+        done = await self._changed(
+            conversation_id,
+            lambda client: client.conversations.messages.with_raw_response.compact(
+                path_id, **arguments, timeout=COMPACTION_SECONDS
+            ),
+        )
+        return compaction_from_json(conversation_id, done)
+
+    async def recompile_conversation(self, conversation_id: str) -> str:
+        path_id, agent_id = path_of(conversation_id)
+        arguments = given(agent_id=agent_id)
+        prompt = await self._connection.ask(
+            lambda client: client.conversations.with_raw_response.recompile(path_id, **arguments),
+            self._change(conversation_id),
+        )
+        return str(prompt)
+
+    async def _changed(self, conversation_id: str, call: Call) -> Json:
+        return await self._one(call, self._change(conversation_id))
+
+    def _change(self, conversation_id: str) -> Question:
+        missing = errors.ConversationNotFound(conversation_id)
+        return self._question("the change", missing, check="call retrieve_conversation to see")
