@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ def terminal(folder: Path, *flags: str) -> Generator[Terminal]:
         stderr=inner,
         env=environment_of(folder),
         start_new_session=True,
+        # A test run in the background of a shell is started deaf to Ctrl-C, and so are its children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     os.close(inner)
     try:
