@@ -1,11 +1,12 @@
 """An App Server as a child of ours, behind a supervisor that ends it when we are gone."""
 
 import hashlib
+import json
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_server import Endpoint
-from letta_conv_mcp.local.folder import LocalFolder
+from letta_conv_mcp.local.folder import LocalFolder, server_settings
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 START_SECONDS = 45.0
@@ -47,40 +48,31 @@ class Child:
 
     Attributes:
         endpoint: where it listens.
-        is_over: whether it has ended.
     """
 
     def __init__(self, supervisor: "subprocess.Popen[bytes]", endpoint: Endpoint, lines: AsyncGenerator[str]) -> None:
         self._supervisor = supervisor
         self._lines = lines
         self.endpoint = endpoint
-        self.is_over = False
 
     async def watch(self) -> str:
-        """Wait until it has ended; its exit status, or a sign that not even the supervisor could tell."""
-        status = "?"
-        async for line in self._lines:
-            status = line.removeprefix("ended ")
-        self.is_over = True
-        self._supervisor.wait()
-        return status
+        """Wait until it has ended; its exit status; nothing where not even the supervisor could tell."""
+        return (await _last(self._lines, self._supervisor)).removeprefix("ended ")
 
     def end(self) -> None:
         """Have it ended; `watch` tells when it is."""
         _let_go(self._supervisor)
 
 
-async def start_child(folder: LocalFolder, environment: Mapping[str, str]) -> Child:
-    """Start a server on a folder that was made, and wait until it listens.
+def check_machine(environment: Mapping[str, str]) -> None:
+    """See that what a server needs is there: it would start without, and fail later.
 
     Args:
-        folder: where it keeps everything.
-        environment: what it is told beside its folders: PATH, and what model providers want.
+        environment: what it will be told.
 
     Raises:
-        Taken: another of us runs one there.
         LocalNotInstalled: the package that would be run is missing.
-        LocalUnusable: it can't be started.
+        LocalUnusable: something else is.
     """
     if sys.platform == "win32":
         raise errors.LocalUnusable("that is not done on Windows yet; start an App Server there by hand")
@@ -88,8 +80,22 @@ async def start_child(folder: LocalFolder, environment: Mapping[str, str]) -> Ch
         raise errors.LocalNotInstalled
     if which("git", path=environment.get("PATH", os.defpath)) is None:
         raise errors.LocalUnusable("it needs git, which is not installed or not on the PATH")
+
+
+async def start_child(folder: LocalFolder, environment: Mapping[str, str], tools: Collection[str]) -> Child:
+    """Start a server on a folder that was made, and wait until it listens.
+
+    Args:
+        folder: where it keeps everything.
+        environment: what it is told beside its folders: PATH, and what model providers want.
+        tools: its own tools that agents may ask a person to use.
+
+    Raises:
+        Taken: another of us runs one there.
+        LocalUnusable: it can't be started.
+    """
     token = secrets.token_urlsafe(32)
-    supervisor = _spawn(folder, environment, token)
+    supervisor = _spawn(folder, environment, tools, token)
     lines = _lines(supervisor)
     try:
         with anyio.fail_after(START_SECONDS):
@@ -110,17 +116,19 @@ async def start_child(folder: LocalFolder, environment: Mapping[str, str]) -> Ch
     return Child(supervisor, endpoint, lines)
 
 
-def _spawn(folder: LocalFolder, environment: Mapping[str, str], token: str) -> "subprocess.Popen[bytes]":
+def _spawn(
+    folder: LocalFolder, environment: Mapping[str, str], tools: Collection[str], token: str
+) -> "subprocess.Popen[bytes]":
     folders = {"HOME": str(folder.home), "LETTA_LOCAL_BACKEND_DIR": str(folder.store)}
     guarded = ("--ws-auth", "capability-token", "--ws-token-sha256", hashlib.sha256(token.encode()).hexdigest())
     serve = ("--backend", "local", "server", "--listen", "ws://127.0.0.1:0", *guarded)
-    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(  # noqa: S603 - our own supervisor and launcher
             [
                 # -I: without the search paths and start-up files of the person's Python.
                 *(sys.executable, "-I", "-S", str(SUPERVISOR), str(folder.lock), str(folder.address)),
-                *(sys.executable, "-I", str(LAUNCHER), *serve),
+                *(sys.executable, "-I", str(LAUNCHER), json.dumps(server_settings(tools)), *serve),
             ],
             cwd=folder.work,
             env={**environment, **QUIET, **folders},
@@ -156,7 +164,11 @@ def _let_go(process: "subprocess.Popen[bytes]") -> None:
     cast("IO[bytes]", process.stdin).close()
 
 
-async def _last(lines: AsyncGenerator[str], process: "subprocess.Popen[bytes]") -> None:
-    async for _ in lines:
-        pass
+async def _last(lines: AsyncGenerator[str], process: "subprocess.Popen[bytes]") -> str:
+    """The last that the supervisor says, once it has ended."""
+    last = ""
+    async for line in lines:
+        last = line
     process.wait()
+    cast("IO[bytes]", process.stdout).close()
+    return last

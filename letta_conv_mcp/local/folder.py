@@ -13,6 +13,7 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_json import MEMORY_TOOL
@@ -20,7 +21,7 @@ from letta_conv_mcp.letta.appserver_json import MEMORY_TOOL
 LEAST_FREE = 200 * 1024 * 1024
 """Bytes. A store of sixty turns takes 700 KB; below this a disk is about to be full for other reasons."""
 NEVER_TOOLS = ("Bash", "exec_command", "Agent", "Task", "Workflow")
-"""Denied in the server's own settings as well, whatever a message says: a shell, and other agents."""
+"""A shell, and other agents."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,8 @@ class LocalFolder:
         """The model that was set up."""
         return self.path / "model.json"
 
-    def make(self, tools: Collection[str]) -> None:
-        """Make what is missing and write the server's settings.
-
-        Args:
-            tools: the server's own tools that agents may ask a person to use.
+    def make(self) -> None:
+        """Make what is missing.
 
         Raises:
             LocalUnusable: it can't be used.
@@ -90,7 +88,6 @@ class LocalFolder:
                 # Whether it can be written is only known by doing it.
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"x")
-            self._write_settings(tools)
         except OSError as error:
             raise errors.LocalUnusable(_problem(self.path, error)) from None
         if shutil.disk_usage(self.path).free < LEAST_FREE:
@@ -124,18 +121,18 @@ class LocalFolder:
         """Remember the model that was set up."""
         write_private(self.choice, json.dumps({"model": handle}))
 
-    def _write_settings(self, tools: Collection[str]) -> None:
-        settings = {
-            # It would start agents with a shell every 25 steps, unseen.
-            "reflectionTrigger": "off",
-            "permissions": {
-                "deny": [tool for tool in NEVER_TOOLS if tool not in tools],
-                "allow": [MEMORY_TOOL],
-            },
-        }
-        folder = self.home / ".letta"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        write_private(folder / "settings.json", json.dumps(settings))
+
+def server_settings(tools: Collection[str]) -> dict[str, Any]:
+    """The server's own settings: what its agents may never do, whatever a message says.
+
+    Args:
+        tools: the server's own tools that agents may ask a person to use.
+    """
+    return {
+        # It would start agents with a shell every 25 steps, unseen.
+        "reflectionTrigger": "off",
+        "permissions": {"deny": [tool for tool in NEVER_TOOLS if tool not in tools], "allow": [MEMORY_TOOL]},
+    }
 
 
 def write_private(path: Path, text: str) -> None:

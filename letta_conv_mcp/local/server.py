@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_server import Endpoint
 from letta_conv_mcp.letta.content import Json
-from letta_conv_mcp.local.child import END_SECONDS, Child, Taken, start_child
+from letta_conv_mcp.local.child import END_SECONDS, Child, Taken, check_machine, start_child
 from letta_conv_mcp.local.folder import LocalFolder, write_private
 from letta_conv_mcp.settings import LOCAL
 
@@ -27,7 +27,7 @@ PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 SOON_SECONDS = 30.0
 OTHER_SECONDS = 20.0
 """How long another of us may take to start the server."""
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
 PARTING_SECONDS = 0.7
 """How long its end may hold up ours, for which a host waits a second."""
 
@@ -77,18 +77,9 @@ class LocalServer:
         async with self._starting:
             if self._child is not None:
                 return self._child.endpoint
-            with anyio.move_on_after(OTHER_SECONDS):
-                while True:
-                    try:
-                        endpoint = await self._start()
-                    except Taken:
-                        endpoint = await self._others()
-                    if endpoint is not None:
-                        self.is_running = True
-                        return endpoint
-                    # Who has the lock is about to start it, or to end.
-                    await anyio.sleep(LOOK_SECONDS)
-        raise errors.LocalUnusable(f"another program holds {self._folder.path} and says not where its server listens")
+            endpoint = await self._started_or_found()
+            self.is_running = True
+            return endpoint
 
     async def end(self, endpoint: Endpoint) -> None:
         """See the protocol. Another of us's server is left alone."""
@@ -109,11 +100,26 @@ class LocalServer:
         with anyio.move_on_after(within):
             await over.wait()
 
+    async def _started_or_found(self) -> Endpoint:
+        self._folder.make()
+        check_machine(self._environment)
+        until = anyio.current_time() + OTHER_SECONDS
+        while True:
+            try:
+                return await self._start()
+            except Taken:
+                if (endpoint := await self._others()) is not None:
+                    return endpoint
+            if anyio.current_time() > until:
+                place = self._folder.path
+                raise errors.LocalUnusable(f"another program holds {place} and says not where its server listens")
+            # Who has the lock is about to start it, or to end.
+            await anyio.sleep(LOOK_SECONDS)
+
     async def _start(self) -> Endpoint:
         await anyio.sleep(PAUSES[min(self._failures, len(PAUSES) - 1)])
-        self._folder.make(self._tools)
         try:
-            child = await start_child(self._folder, self._environment)
+            child = await start_child(self._folder, self._environment, self._tools)
         except errors.LocalUnusable:
             self._failures += 1
             raise
@@ -123,7 +129,9 @@ class LocalServer:
             await self._on_start(child.endpoint)
             self._publish(child.endpoint)
         except BaseException:
-            child.end()
+            # Whoever asked for it may have gone.
+            with anyio.CancelScope(shield=True):
+                await self._end(PARTING_SECONDS)
             raise
         return child.endpoint
 

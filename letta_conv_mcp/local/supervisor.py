@@ -42,6 +42,9 @@ def main() -> None:
         return
     # Of one that ran before.
     Path(address_path).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        # A log. Somebody who found the lock taken must not empty it.
+        os.ftruncate(2, 0)
     if IS_LINUX:
         # What the command leaves behind comes to us, and not to init.
         _prctl(PR_SET_CHILD_SUBREAPER, 1)

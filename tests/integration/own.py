@@ -11,8 +11,6 @@ from letta_conv_mcp.local.opening import connect, open_local
 from letta_conv_mcp.settings import Settings
 from tests.stack.app_rig import MODEL
 
-NODE = "node"
-
 
 def own_settings(folder: Path, **changes: Any) -> Settings:
     """Settings for one that keeps everything in a folder."""
@@ -44,6 +42,11 @@ def processes_of(folder: Path) -> dict[int, str]:
             # It has ended meanwhile.
             continue
     return found
+
+
+def servers_of(folder: Path) -> set[int]:
+    """Its server and the supervisor, without what the server itself runs for a moment, such as git."""
+    return {pid for pid, name in processes_of(folder).items() if name.startswith(("python", "node", "Main"))}
 
 
 def server_of(folder: Path) -> int:

@@ -22,7 +22,7 @@ from letta_conv_mcp.local.folder import LocalFolder
 from letta_conv_mcp.local.opening import open_local
 from letta_conv_mcp.server import build_server
 from tests.integration.calls import Progress, call, failure
-from tests.integration.own import kill, own_settings, processes_of, prompts_of, server_of, set_up_model
+from tests.integration.own import kill, own_settings, processes_of, prompts_of, server_of, servers_of, set_up_model
 from tests.integration.processes import wait_until_gone
 from tests.stack.app_rig import open_model
 
@@ -55,7 +55,7 @@ async def test_it_starts_with_the_first_call_which_says_so_and_ends_with_us(fold
     async with Client(build_server(own_settings(folder)), mode="legacy") as client:
         before = processes_of(folder)
         await call(client, "list_agents", progress)
-        while_open = processes_of(folder)
+        while_open = servers_of(folder)
         await call(client, "list_agents", later)
     for pid in while_open:
         wait_until_gone(pid, 5)
@@ -112,16 +112,16 @@ async def test_two_of_us_share_one_and_the_second_goes_on_when_the_first_has_gon
             talk = await new_talk(first)
             seen = await call(second, "list_agents")
             shared = await call(second, "send_message", conversation_id=talk, message="hello")
-            running = processes_of(folder)
+            running = servers_of(folder)
         for pid in running:
             wait_until_gone(pid, 5)
         alone = await call(second, "send_message", conversation_id=talk, message="again")
-        now = processes_of(folder)
+        now = servers_of(folder)
 
     assert [agent["name"] for agent in seen["agents"]] == ["Ada"]
     assert (shared["status"], alone["status"]) == ("completed", "completed")
     assert len(running) == len(now) == 2
-    assert not running.keys() & now.keys()
+    assert not running & now
 
 
 async def test_two_that_begin_at_the_same_moment_share_one(folder: Path) -> None:
@@ -130,7 +130,7 @@ async def test_two_that_begin_at_the_same_moment_share_one(folder: Path) -> None
         async with anyio.create_task_group() as group:
             for client in clients:
                 group.start_soon(call, client, "list_agents")
-        running = processes_of(folder)
+        running = servers_of(folder)
 
     assert len(running) == 2
 
@@ -153,7 +153,7 @@ async def test_one_that_was_killed_in_mid_turn_comes_back_and_answers_anew(folde
 async def test_one_whose_supervisor_was_killed_goes_with_it_and_comes_back(client: Client, folder: Path) -> None:
     talk = await new_talk(client)
     server = server_of(folder)
-    (supervisor,) = processes_of(folder).keys() - {server}
+    (supervisor,) = servers_of(folder) - {server}
 
     kill(supervisor)
     wait_until_gone(server, 5)
