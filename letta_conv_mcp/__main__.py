@@ -45,7 +45,11 @@ def main() -> None:
     # A full look takes a tenth of a second, in which no turn gets on, and by default two hundred turns cause several.
     gc.set_threshold(10_000, 20, 20)
     gc.enable()
-    sys.exit(run())
+    try:
+        sys.exit(run())
+    except KeyboardInterrupt:
+        # Of who runs the demo or the doctor; the server itself ends in order.
+        sys.exit(130)
 
 
 def _command(arguments: list[str]) -> Callable[[], int]:

@@ -44,8 +44,8 @@ class LocalNotInstalled(LettaFailure):
 
     def __init__(self) -> None:
         super().__init__(
-            "LETTA_BASE_URL is local, but the Letta to run on this machine is not installed, so nothing was sent. Ask "
-            "the person to install letta-conv-mcp[local] in place of letta-conv-mcp; trying again before can't help."
+            "The Letta to run on this machine is not installed, so nothing was sent. Ask the person to install "
+            "letta-conv-mcp[local] in place of letta-conv-mcp; trying again before that can't help."
         )
 
 
@@ -67,7 +67,10 @@ class ModelNeeded(LettaFailure):
         if offered:
             then = f"Offered: {', '.join(offered)}. Call create_agent with one of them as model."
         else:
-            then = "It offers none at all. Have the person connect one (`letta-conv-mcp setup-local`), then call again."
+            then = (
+                "It offers none at all. Have the person connect one (to a Letta on this machine with "
+                "`letta-conv-mcp setup-local`), then call again."
+            )
         super().__init__(f"{what}, so no agent was made. {then}")
 
 

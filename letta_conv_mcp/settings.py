@@ -147,10 +147,16 @@ def _address(value: str | None, name: str) -> str | None:
 
 
 def _absolute(value: str | None, name: str) -> str | None:
-    if value is not None and not Path(value).expanduser().is_absolute():
+    if value is None:
+        return None
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{name} names the home of a user who isn't known here, got {value!r}.") from None
+    if not path.is_absolute():
         # Hosts start servers wherever they like.
         raise SettingsError(f"{name} must be a whole path, from the root or from ~, got {value!r}.")
-    return None if value is None else str(Path(value).expanduser())
+    return str(path)
 
 
 def _wait_seconds(value: str | None, name: str) -> float:

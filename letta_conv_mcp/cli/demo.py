@@ -11,6 +11,8 @@ from mcp_types import TextContent
 
 from letta_conv_mcp.cli.typewriter import Typewriter
 from letta_conv_mcp.errors import NotConfigured
+from letta_conv_mcp.local.opening import folder_of
+from letta_conv_mcp.local.standin import HANDLE as STANDIN
 from letta_conv_mcp.settings import Settings
 
 
@@ -37,7 +39,7 @@ async def _play(settings: Settings) -> str | None:
     async with Client(server) as client:
         # Caught inside: the client's task groups would wrap it.
         try:
-            await _tour(_Tour(client), settings.agent_id)
+            await _tour(_Tour(client, _model(settings)), settings.agent_id)
         except (DemoFailed, MCPError) as failure:
             return str(failure)
     return None
@@ -68,11 +70,20 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in named.items() if value is not None}
 
 
+def _model(settings: Settings) -> str | None:
+    """The model of an agent that is made for the tour; None for the one that is set up."""
+    if not settings.is_local or settings.local_model or folder_of(settings).saved_model():
+        return None
+    # With a provider's key in the environment there are models, and none was chosen: the tour is to cost nothing.
+    return STANDIN
+
+
 class _Tour:
     """The steps of the demo, each a tool call or two."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, model: str | None) -> None:
         self._client = client
+        self._model = model
 
     async def choose_agent(self, wanted: str | None) -> str:
         _heading("list_agents", "who is there?")
@@ -81,7 +92,8 @@ class _Tour:
             print(f"  {agent['name']}  {agent['id']}  {agent['model'] or ''}")
         if wanted is None and not agents:
             _heading("create_agent", "nobody, so Ada is made")
-            agents = [await self._call("create_agent", name="Ada", persona="I am Ada. I am brief and friendly.")]
+            about = {"name": "Ada", "persona": "I am Ada. I am brief and friendly.", "model": self._model}
+            agents = [await self._call("create_agent", **about)]
             print(f"  {agents[0]['name']}  {agents[0]['model']}")
         return wanted or agents[0]["id"]
 

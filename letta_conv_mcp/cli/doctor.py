@@ -61,7 +61,7 @@ async def _examine_app_server(settings: Settings) -> int:
             _say("ok", "connection", f"Letta App Server {version} answered in {_milliseconds_since(started)} ms")
             await _check_key(letta)
             await _check_default_agent(letta, settings)
-            await _check_models(cast("AppServerLetta", letta))
+            await _check_models(cast("AppServerLetta", letta), is_local=settings.is_local)
         except LettaFailure:
             return 1
     tools = ", ".join(settings.local_tools) or "none"
@@ -69,12 +69,17 @@ async def _examine_app_server(settings: Settings) -> int:
     return 0
 
 
-async def _check_models(letta: AppServerLetta) -> None:
-    models = await _checked("models", letta.models)
-    if models in ([], [STANDIN]):
+async def _check_models(letta: AppServerLetta, *, is_local: bool) -> None:
+    models = [model for model in await _checked("models", letta.models) if model != STANDIN]
+    chosen = letta.default_model
+    if chosen is not None and chosen not in models:
+        _say("wrong", "models", f"{chosen} was set up and is not offered now; does its provider run?")
+    elif models:
+        _say("ok", "models", f"{len(models)} offered; new agents get {chosen or 'the one that is named'}")
+    elif is_local:
         _say("note", "models", "none is set up, so a scripted stand-in answers; run `letta-conv-mcp setup-local`")
-        return
-    _say("ok", "models", f"{len(models)} offered; new agents get {letta.default_model or 'the one that is named'}")
+    else:
+        _say("note", "models", "none is connected; connect one there")
 
 
 async def _check_connection(connection: RestConnection) -> None:

@@ -4,19 +4,22 @@ Connecting a provider proves nothing: the App Server takes a dead address and a 
 remembered after an agent of it has answered.
 """
 
-import getpass
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from letta_conv_mcp.app import open_app
 from letta_conv_mcp.cancels import Cancels
+from letta_conv_mcp.cli.asking import SetupFailed, asked, chosen, is_terminal, secret
 from letta_conv_mcp.errors import LettaFailure
 from letta_conv_mcp.letta.port import NewAgent, NewConversation
+from letta_conv_mcp.local.child import check_machine
 from letta_conv_mcp.local.opening import Local, connect, open_local
 from letta_conv_mcp.local.providers import PROVIDERS, Provider, handle_named, handles_of, provider_named
 from letta_conv_mcp.local.standin import HANDLE as STANDIN
@@ -24,13 +27,11 @@ from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.views import Agent
 
 NOTHING = "Nothing was set up."
+PAGE = 100
 TEST_MESSAGE = "Say hello in a few words."
+CLEAN_UP_SECONDS = 5.0
 TEST_SECONDS = 180.0
 """A model on this machine may have to be loaded first."""
-
-
-class SetupFailed(Exception):
-    """It can't go on; the text says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +59,35 @@ class Wanted:
 
 def run_setup_local(settings: Settings, wanted: Wanted) -> int:
     """Set up the Letta on this machine. Returns the exit status."""
+    # A closed terminal ends it as Ctrl-C does: with what was there before.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
+        check_machine(settings.local_environment)
         provider = _provider(wanted)
         fields = _fields(settings, provider, wanted)
         print("Starting Letta on this machine.", flush=True)
         # Its event loop has a thread of its own: while somebody thinks, the connections stay alive, and Ctrl-C works.
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(open_local(settings)) as local:
             failure = _set_up(_Setup(settings, local, portal, wanted), provider, fields)
-    except SetupFailed as reason:
+    except (SetupFailed, LettaFailure) as reason:
         failure = str(reason)
     except (EOFError, KeyboardInterrupt):
         failure = NOTHING
     if failure is not None:
         print(f"\n{failure}", file=sys.stderr)
-    return 0 if failure is None else 1
+        return 1
+    if not settings.is_local:
+        print("It is used where neither LETTA_API_KEY nor LETTA_BASE_URL is set, or LETTA_BASE_URL is local.")
+    return 0
 
 
 def _set_up(setup: "_Setup", provider: Provider, fields: dict[str, str]) -> str | None:
     """Why it can't be done; None when it is done."""
     # Caught inside: the task groups of the connections would wrap it.
     try:
-        setup.model(provider, fields)
-        setup.first_agent()
+        handle = setup.model(provider, fields)
+        setup.first_agent(handle)
     except (SetupFailed, LettaFailure) as failure:
         return str(failure)
     except (EOFError, KeyboardInterrupt):
@@ -88,7 +96,9 @@ def _set_up(setup: "_Setup", provider: Provider, fields: dict[str, str]) -> str 
 
 
 def _provider(wanted: Wanted) -> Provider:
-    name = wanted.provider or _chosen("Which model provider?", [known.id for known in PROVIDERS])
+    if (wanted.persona or wanted.human) and not wanted.agent:
+        raise SetupFailed("--persona and --human are an agent's, so --agent has to name it.")
+    name = wanted.provider or chosen("Which model provider?", [known.id for known in PROVIDERS])
     if (provider := provider_named(name)) is None:
         raise SetupFailed(f"--provider must be one of {', '.join(known.id for known in PROVIDERS)}, got {name!r}.")
     return provider
@@ -99,19 +109,21 @@ def _fields(settings: Settings, provider: Provider, wanted: Wanted) -> dict[str,
     fields: dict[str, str] = {}
     if provider.has_address:
         usual = provider.address if wanted.provider else None
-        fields["baseUrl"] = wanted.address or usual or _asked("Its address", provider.address)
+        fields["baseUrl"] = wanted.address or usual or asked("Its address", provider.address)
+        if not fields["baseUrl"].startswith(("http://", "https://")) or "@" in fields["baseUrl"]:
+            raise SetupFailed("Its address must begin with http:// or https://, without a user name or password.")
     elif wanted.address is not None:
         raise SetupFailed(f"--address has no meaning for {provider.title}, which is at one place.")
     if wanted.key_from_stdin:
-        fields["apiKey"] = sys.stdin.readline().strip()
+        fields["apiKey"] = secret("The key") if is_terminal() else sys.stdin.readline().strip()
     elif provider.key_variable is None:
         if wanted.provider is None and provider.address is None:
-            fields["apiKey"] = _secret("Its key, if it wants one")
+            fields["apiKey"] = secret("Its key, if it wants one")
     elif provider.key_variable in settings.local_environment:
         print(f"The key in {provider.key_variable} is used and not kept: it has to be there for every start.")
         return {}
     else:
-        fields["apiKey"] = _secret(f"The key (or set {provider.key_variable})")
+        fields["apiKey"] = secret(f"The key (or set {provider.key_variable})")
     if provider.key_variable is not None and not fields["apiKey"]:
         raise SetupFailed(f"{provider.title} wants a key.")
     return {name: value for name, value in fields.items() if value}
@@ -126,8 +138,8 @@ class _Setup:
     portal: BlockingPortal
     wanted: Wanted
 
-    def model(self, provider: Provider, fields: dict[str, str]) -> None:
-        """Have a model of the provider's answer, and give it to agents from now on."""
+    def model(self, provider: Provider, fields: dict[str, str]) -> str:
+        """Have a model of the provider's answer, and give it to agents from now on; its handle."""
         local, portal = self.local, self.portal
         endpoint = portal.call(local.server.endpoint)
         with local.folder.providers_restored_on_failure():
@@ -135,34 +147,60 @@ class _Setup:
                 portal.call(connect, endpoint, provider.id, fields)
             handle = self._handle(provider)
             print(f"Trying {handle} out: ", end="", flush=True)
-            print(portal.call(_tried_out, self.settings, local, handle))
-            local.folder.save_model(handle)
+            print(self._finished(partial(_tried_out, self.settings, local, handle)))
+            local.folder.save_model(handle, provider.id)
         print(f"New agents get {handle}.")
         if fields.get("apiKey"):
             print(f"The key is kept in {local.folder.keys}, which only you can read.")
         for agent in portal.call(_lifted_from_standin, local, handle):
             print(f"{agent.name} ({agent.id}) gets it too.")
+        return handle
 
-    def first_agent(self) -> None:
+    def first_agent(self, handle: str) -> None:
         """Make the agent that was asked for; where nobody was asked and there is none, ask."""
-        name, persona, human = self.wanted.agent, self.wanted.persona, self.wanted.human
-        is_first = not self.portal.call(partial(self.local.letta.agents, limit=1))
-        if name is None and is_first and self.wanted.provider is None:
-            name = _asked("The name of your first agent (empty: none)", "")
-            if name:
-                persona = _asked("What is it like, in its own words?", "") or None
-                human = _asked("What should it know about you?", "") or None
-        if name:
-            new = NewAgent(name=name, persona=persona, human=human)
+        try:
+            new = self._wanted_agent(handle)
+        except (EOFError, KeyboardInterrupt):
+            print("\nNo agent was made.")
+            return
+        if new is not None:
             agent = self.portal.call(self.local.letta.create_agent, new)
             print(f"{agent.name} is there: {agent.id}")
+
+    def _wanted_agent(self, handle: str) -> NewAgent | None:
+        name, persona, human = (self.wanted.agent or "").strip(), self.wanted.persona, self.wanted.human
+        is_first = not self.portal.call(partial(self.local.letta.agents, limit=1))
+        if not name and is_first and self.wanted.provider is None:
+            name = asked("The name of your first agent (empty: none)", "")
+            if name:
+                persona = asked("What is it like, in its own words?", "") or None
+                human = asked("What should it know about you?", "") or None
+        return NewAgent(name=name, model=handle, persona=persona, human=human) if name else None
+
+    def _finished(self, work: Callable[[], Awaitable[str]]) -> str:
+        """What some work brings. It is cleaned up after, also when the person presses Ctrl-C."""
+        is_over = Event()
+
+        async def run() -> str:
+            try:
+                return await work()
+            finally:
+                is_over.set()
+
+        future = self.portal.start_task_soon(run)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            is_over.wait(CLEAN_UP_SECONDS)
+            raise
 
     def _handle(self, provider: Provider) -> str:
         offered = self.portal.call(self.local.letta.models)
         handles = [handle for handle in handles_of(provider, offered) if handle != STANDIN]
         if not handles:
             raise SetupFailed(f"{provider.title} offers no model there. Does it run, and has it loaded one?")
-        name = self.wanted.model or (handles[0] if len(handles) == 1 else _chosen("Which model?", handles))
+        name = self.wanted.model or (handles[0] if len(handles) == 1 else chosen("Which model?", handles))
         if (handle := handle_named(provider, name, handles)) is None:
             raise SetupFailed(f"{provider.title} offers no model {name!r}. Offered: {', '.join(handles)}.")
         return handle
@@ -179,7 +217,7 @@ async def _tried_out(settings: Settings, local: Local, handle: str) -> str:
                 await turn.over.wait()
             reply = turn.reply()
     finally:
-        with anyio.move_on_after(5, shield=True):
+        with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True):
             await local.letta.delete_agent(agent.id)
     if reply.status != "completed" or not reply.text.strip():
         raise SetupFailed(
@@ -191,34 +229,11 @@ async def _tried_out(settings: Settings, local: Local, handle: str) -> str:
 
 async def _lifted_from_standin(local: Local, handle: str) -> list[Agent]:
     """The agents that were made before there was a model, and get this one."""
-    agents = [agent for agent in await local.letta.agents(limit=100) if agent.model == STANDIN]
-    for agent in agents:
+    lifted: list[Agent] = []
+    after: str | None = None
+    while page := await local.letta.agents(after=after, limit=PAGE):
+        lifted += [agent for agent in page if agent.model == STANDIN]
+        after = page[-1].id
+    for agent in lifted:
         await local.letta.use_model(agent.id, handle)
-    return agents
-
-
-def _chosen(question: str, choices: Sequence[str]) -> str:
-    """One of some choices, by its number or in its own words."""
-    _need_terminal()
-    for number, choice in enumerate(choices, 1):
-        print(f"  {number:3}  {choice}")
-    answer = _asked(question, "1")
-    return choices[int(answer) - 1] if answer.isdecimal() and 0 < int(answer) <= len(choices) else answer
-
-
-def _asked(question: str, default: str | None) -> str:
-    _need_terminal()
-    shown = f" [{default}]" if default else ""
-    return input(f"{question}{shown}: ").strip() or default or ""
-
-
-def _secret(question: str) -> str:
-    _need_terminal()
-    return getpass.getpass(f"{question}: ").strip()
-
-
-def _need_terminal() -> None:
-    if not sys.stdin.isatty():
-        raise SetupFailed(
-            "This is no terminal, so nobody can be asked: give --provider, --model, and --address or --key-stdin."
-        )
+    return lifted

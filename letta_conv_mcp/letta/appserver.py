@@ -118,7 +118,12 @@ class AppServerLetta(AppServerChanges):
             "memory_blocks": new.memory_blocks,
         }
         body = {name: value for name, value in wanted.items() if value is not None}
-        answer = await self._link.ask("agent_create", check="call list_agents to see", body=body)
+        check = "call list_agents to see"
+        try:
+            answer = await self._link.ask("agent_create", check=check, body=body)
+        except errors.LettaUnavailable:
+            # It says no after it has made the agent, where it can't keep its memory.
+            raise errors.OutcomeUnknown(self._link.server.name, "could not do all that was asked", check) from None
         return agent_from_json(first_object(answer.get("agent")))
 
     async def delete_agent(self, agent_id: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_json import MEMORY_TOOL
@@ -82,7 +82,7 @@ class LocalFolder:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+            about = self.path.stat()
             for folder in (self.home, self.store, self.work):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 # Whether it can be written is only known by doing it.
@@ -90,6 +90,8 @@ class LocalFolder:
                     probe.write(b"x")
         except OSError as error:
             raise errors.LocalUnusable(_problem(self.path, error)) from None
+        if about.st_uid != os.getuid() or about.st_mode & 0o022:
+            raise errors.LocalUnusable(f"its folder {self.path} is another user's, or others may write there")
         if shutil.disk_usage(self.path).free < LEAST_FREE:
             raise errors.LocalUnusable(f"less than {LEAST_FREE // 1024 // 1024} MB are free on the disk of {self.path}")
 
@@ -111,15 +113,27 @@ class LocalFolder:
 
     def saved_model(self) -> str | None:
         """The handle of the model that was set up, if one was."""
-        try:
-            saved: object = json.loads(self.choice.read_text(encoding="utf-8")).get("model")
-        except (OSError, ValueError, AttributeError):
-            return None
-        return saved if isinstance(saved, str) else None
+        model = self._saved().get("model")
+        return model if isinstance(model, str) else None
 
-    def save_model(self, handle: str) -> None:
-        """Remember the model that was set up."""
-        write_private(self.choice, json.dumps({"model": handle}))
+    def has_provider(self, provider: str) -> bool:
+        """Whether a person has set up a provider of this id here, at whatever time."""
+        return provider in self._providers()
+
+    def save_model(self, handle: str, provider: str) -> None:
+        """Remember the model that was set up, and whose it is."""
+        providers = sorted({*self._providers(), provider})
+        write_private(self.choice, json.dumps({"model": handle, "providers": providers}))
+
+    def _providers(self) -> list[str]:
+        return cast("list[str]", self._saved().get("providers") or [])
+
+    def _saved(self) -> dict[str, Any]:
+        try:
+            saved: object = json.loads(self.choice.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return cast("dict[str, Any]", saved) if isinstance(saved, dict) else {}
 
 
 def server_settings(tools: Collection[str]) -> dict[str, Any]:

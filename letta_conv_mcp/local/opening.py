@@ -41,8 +41,8 @@ async def open_local(settings: Settings) -> AsyncGenerator[Local]:
     async with anyio.create_task_group() as group:
 
         async def offer_standin(endpoint: Endpoint) -> None:
-            if (folder.saved_model() or "").startswith(f"{PROVIDER}/"):
-                # Its place is taken by a model of the person's.
+            if folder.has_provider(PROVIDER):
+                # Its place is taken by the person's own.
                 return
             if not urls:
                 urls.append(await group.start(run_standin))

@@ -26,6 +26,7 @@ MODEL = "stand-in"
 HANDLE = f"{PROVIDER}/{MODEL}"
 LABEL = "[No model is set up; this is a scripted stand-in. `letta-conv-mcp setup-local` sets one up.]"
 CLOSE_SECONDS = 1.0
+MOST_PIECES = 200
 # "What did I tell you?", "Do you remember my name?"
 ASKS_BACK = re.compile(r"\b(what did i (say|tell)|do you remember)\b", re.IGNORECASE)
 
@@ -86,10 +87,12 @@ def _app() -> "Starlette":
 
 async def _pieces(words: str) -> AsyncGenerator[str]:
     completion_id = f"chatcmpl-{uuid4().hex}"
-    for word in re.findall(r"\S+\s*", words):
-        yield _event(
-            _completion("chat.completion.chunk", {"delta": {"content": word}, "finish_reason": None}, completion_id)
-        )
+    said = re.findall(r"\S+\s*", words)
+    # A word at a time, but for what is long.
+    size = len(said) // MOST_PIECES + 1
+    for start in range(0, len(said), size):
+        delta = {"content": "".join(said[start : start + size])}
+        yield _event(_completion("chat.completion.chunk", {"delta": delta, "finish_reason": None}, completion_id))
     yield _event(_completion("chat.completion.chunk", {"delta": {}}, completion_id))
     yield "data: [DONE]\n\n"
 

@@ -12,6 +12,10 @@ from letta_conv_mcp.tools.arguments import Cursor, Limit
 from letta_conv_mcp.views import Agent, AgentPage
 from letta_conv_mcp.walk import gather
 
+NAME_CHARS = 200
+BLOCK_CHARS = 15_000
+"""An App Server keeps no memory block above 20,000, and makes the agent all the same."""
+
 
 async def list_agents(
     ctx: Context[App],
@@ -28,9 +32,9 @@ async def list_agents(
 
 async def create_agent(
     ctx: Context[App],
-    name: Annotated[str, Field(pattern=r"\S", description="What to call it")],
-    persona: Annotated[str | None, Field(description="What it is like, in its own words")] = None,
-    human: Annotated[str | None, Field(description="What it knows of the person")] = None,
+    name: Annotated[str, Field(pattern=r"\w", max_length=NAME_CHARS, description="Its name")],
+    persona: Annotated[str | None, Field(max_length=BLOCK_CHARS, description="What it is like, in its words")] = None,
+    human: Annotated[str | None, Field(max_length=BLOCK_CHARS, description="What it knows of the person")] = None,
     system: Annotated[str | None, Field(description="System prompt; default: Letta's")] = None,
     model: Annotated[str | None, Field(description="Default: the one that is set up")] = None,
 ) -> Agent:

@@ -43,8 +43,8 @@ ORDER: list[set[str]] = [
     {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage"},
     {"tools", "resources"},
     {"server"},
-    {"cli.typewriter", "cli.doctor", "cli.setup_local", "transports.stdio"},
-    {"cli.demo"},
+    {"cli.typewriter", "cli.doctor", "cli.asking", "transports.stdio"},
+    {"cli.demo", "cli.setup_local"},
     {"__main__"},
 ]
 """From the ground up; a module imports only what stands above it in this list, never its neighbours."""

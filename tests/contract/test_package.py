@@ -85,7 +85,7 @@ def test_local_without_the_extra_names_what_is_missing(built: Path, tmp_path: Pa
     done = run_installed(built, tmp_path, "doctor", "--base-url", "local", "--local-dir", str(tmp_path / "letta"))
 
     assert done.returncode == 1
-    assert "the Letta to run on this machine is not installed" in done.stdout
+    assert "The Letta to run on this machine is not installed" in done.stdout
 
 
 def run_installed(built: Path, tools: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

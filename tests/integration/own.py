@@ -22,7 +22,7 @@ async def set_up_model(folder: Path, model_url: str) -> None:
     """Give it the scripted model, as setup-local would."""
     async with open_local(own_settings(folder)) as local:
         await connect(await local.server.endpoint(), "openai-compatible", {"baseUrl": f"{model_url}/v1"})
-        local.folder.save_model(MODEL)
+        local.folder.save_model(MODEL, "openai-compatible")
 
 
 def prompts_of(model_url: str) -> list[dict[str, Any]]:

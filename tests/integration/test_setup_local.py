@@ -21,7 +21,7 @@ from letta_conv_mcp.server import build_server
 from tests.integration.calls import call, failure
 from tests.integration.own import own_settings
 from tests.stack.app_rig import open_model
-from tests.stack.model import REFUSED_KEY
+from tests.stack.model import REFUSED_KEY, SLOW_KEY
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
 
@@ -196,7 +196,7 @@ def test_a_key_that_works_is_kept_for_its_owner_only_and_it_says_where(folder: P
     assert KEY not in done.stdout + done.stderr
     assert KEY in kept.read_text()
     assert kept.stat().st_mode & 0o777 == 0o600
-    assert json.loads((folder / "model.json").read_text()) == {"model": ADA}
+    assert json.loads((folder / "model.json").read_text()) == {"model": ADA, "providers": ["openai-compatible"]}
 
 
 async def test_an_address_and_a_key_of_the_environment_are_used_without_a_setup(folder: Path, model_url: str) -> None:
@@ -231,6 +231,8 @@ async def test_with_models_and_none_chosen_the_agents_maker_is_told_which_there_
         ((), "This is no terminal, so nobody can be asked: give --provider, --model, and --address or --key-stdin."),
         (("--provider", "gemini"), "--provider must be one of ollama, lmstudio, llama-cpp, openai-compatible,"),
         (("--provider", "openai", "--address", "http://x"), "--address has no meaning for OpenAI"),
+        (("--provider", "ollama", "--address", "localhost:11434"), "Its address must begin with http:// or https://"),
+        (("--provider", "ollama", "--persona", "I am Ada."), "--agent has to name it."),
         (("--provider", "anthropic"), "This is no terminal, so nobody can be asked"),
         (("--provider", "anthropic", "--key-stdin"), "Anthropic wants a key."),
     ],
@@ -280,6 +282,53 @@ def test_ctrl_c_ends_it_and_nothing_was_set_up(folder: Path, flags: tuple[str, .
     assert screen.process.returncode == 1
     assert "Nothing was set up." in shown
     assert "Traceback" not in shown
+
+
+async def test_a_second_provider_leaves_the_first_as_it_is(folder: Path, model_url: str) -> None:
+    set_up(folder, *at(model_url, "--model", "scripted", "--agent", "First", "--key-stdin"), typed=f"{KEY}\n")
+    set_up(folder, "--provider", "lmstudio", "--address", model_url, "--model", "scripted-other", "--agent", "Second")
+    first, second = [await talk_to(folder, name, "hello") for name in ("First", "Second")]
+
+    assert (first["text"], second["text"]) == ("echo: hello", "echo: hello")
+    assert KEY in (folder / "store/providers/auth.json").read_text()
+
+
+async def test_ctrl_c_while_a_model_is_tried_leaves_all_as_it_was(folder: Path, model_url: str) -> None:
+    """Such as one that is being loaded."""
+    with terminal(folder, *at(model_url, "--model", "scripted", "--key-stdin")) as screen:
+        screen.until("The key: ")
+        screen.type(SLOW_KEY)
+        screen.until("Trying ")
+        screen.interrupt()
+        shown = screen.rest()
+    async with Client(build_server(own_settings(folder))) as client:
+        agents = await call(client, "list_agents")
+
+    assert screen.process.returncode == 1
+    assert "Nothing was set up." in shown
+    assert "Traceback" not in shown
+    assert agents["agents"] == []
+    assert not is_kept(folder, SLOW_KEY)
+
+
+async def test_ctrl_c_at_the_questions_about_an_agent_keeps_the_model(folder: Path, model_url: str) -> None:
+    with terminal(folder) as screen:
+        for question, answer in (
+            ("provider? [1]: ", "lmstudio"),
+            ("Its address [http://127.0.0.1:1234/v1]: ", model_url),
+            ("Which model? [1]: ", "9"),
+            ("Which model? [1]: ", "2"),
+        ):
+            screen.until(question)
+            screen.type(answer)
+        screen.until("The name of your first agent (empty: none): ")
+        screen.interrupt()
+        shown = screen.rest()
+
+    assert screen.process.returncode == 0
+    assert "A number from 1 to 2, please." in shown
+    assert "No agent was made." in shown
+    assert json.loads((folder / "model.json").read_text())["model"] == "lmstudio/scripted-other"
 
 
 def test_the_end_of_input_ends_it_too(folder: Path) -> None:

@@ -28,6 +28,8 @@ MODELS = ("scripted", "scripted-other")
 KEPT_REQUESTS = 500
 REFUSED_KEY = "sk-refused-0123456789"
 """Any other is taken, or none."""
+SLOW_KEY = "sk-slow-0123456789"
+SLOW_SECONDS = 30.0
 ARGUMENT_CHARS = 12
 ERROR_CODES = {400: "invalid_request_error", 401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
@@ -66,6 +68,8 @@ def app_with_memory(memory: Memory) -> Starlette:
     async def complete(request: Request) -> Response:
         if request.headers.get("authorization") == f"Bearer {REFUSED_KEY}":
             return _refusal(401)
+        if request.headers.get("authorization") == f"Bearer {SLOW_KEY}":
+            await anyio.sleep(SLOW_SECONDS)
         return await _completed(await request.json(), memory)
 
     async def log(_: Request) -> Response:

@@ -11,10 +11,10 @@ from letta_conv_mcp.errors import LettaFailure
 ADDRESS = "http://127.0.0.1:8283"
 SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.NotConfigured(), "which brings a Letta to run on this machine."),
-    (errors.LocalNotInstalled(), "trying again before can't help."),
+    (errors.LocalNotInstalled(), "trying again before that can't help."),
     (errors.LocalUnusable("it needs git"), "put that right, then it is safe to try again."),
     (errors.ModelNeeded("gpt", ["ollama/a"]), "Call create_agent with one of them as model."),
-    (errors.ModelNeeded("gpt", []), "Have the person connect one (`letta-conv-mcp setup-local`), then call again."),
+    (errors.ModelNeeded("gpt", []), "with `letta-conv-mcp setup-local`), then call again."),
     (errors.AgentNotFound("Ada"), "Call list_agents for the ids and names you can use."),
     (errors.AgentAmbiguous("Ada", ["agent-1", "agent-2"]), "Use one of their ids: agent-1, agent-2."),
     (errors.AgentNeeded(), "Call list_agents to choose one."),
