@@ -57,6 +57,7 @@ class LocalUnusable(LettaFailure):
             f"Letta can't be started on this machine: {problem}. Nothing was sent; ask the person to put that right, "
             "then it is safe to try again."
         )
+        self.problem = problem
 
 
 class ModelNeeded(LettaFailure):

@@ -113,7 +113,13 @@ class Connections:
             await self.server.end(socket.endpoint)
 
     async def _add(self) -> None:
-        socket = await open_socket(await self.server.endpoint(), self._on_event)
+        endpoint = await self.server.endpoint()
+        try:
+            socket = await open_socket(endpoint, self._on_event)
+        except errors.LettaUnavailable:
+            # One that is stuck takes no connection, and stays so.
+            await self.server.end(endpoint)
+            raise
         self._group.start_soon(self._listen, socket)
         try:
             await self._check_version(socket)

@@ -86,6 +86,11 @@ class Leg:
             self.is_cut = True
             self._wake()
 
+    def lose_question(self) -> None:
+        """The connections were lost while it waited for an answer, and the question with them."""
+        self.is_over, self.stop_reason = False, None
+        self.cut()
+
     async def follow(self, after: int) -> AsyncIterator[Frame]:
         """Its frames whose number is above `after`, until it is over or cut."""
         while True:

@@ -157,21 +157,22 @@ class Link:
             for talk in self._talks.values()
             if talk.conversation_id in watched.difference(*self._watching.values())
         ]
-        lost_at = socket.endpoint if any(talk.is_live for talk in cut) else None
+        lost = [talk for talk in cut if talk.is_live]
         for talk in cut:
             talk.cut()
-        if lost_at or any(talk.is_live for talk in self._talks.values()):
-            self._group.start_soon(self._guarded, self._mend, lost_at)
+        if lost or any(talk.is_live for talk in self._talks.values()):
+            self._group.start_soon(self._guarded, self._mend, socket.endpoint, lost)
 
-    async def _mend(self, lost_at: Endpoint | None) -> None:
-        """Get a lost connection back while something goes on over the other one."""
-        if lost_at is not None:
+    async def _mend(self, endpoint: Endpoint, lost: list[Talk]) -> None:
+        """Get a lost connection back while something goes on over the other one, or went on over this one."""
+        if lost:
             # A turn was lost there, and its conversation takes no message until the server is started anew.
-            await self.server.end(lost_at)
+            await self.server.end(endpoint)
         for pause in MEND_PAUSES:
             await anyio.sleep(pause)
             with suppress(errors.LettaFailure):
-                for talk in [talk for talk in self._talks.values() if talk.is_live]:
+                # One that was lost may be done again, and ask again, once its conversation is started.
+                for talk in [talk for talk in self._talks.values() if talk.is_live or talk in lost]:
                     await self.start(talk)
                 if self._connections.are_all_there:
                     return

@@ -187,8 +187,8 @@ class AppServerRuns:
         before: str | None = None
         for _ in range(pages):
             page = await self.messages(conversation_id, order="desc", before=before, limit=PAGE)
-            # The oldest of them: a server that died does a message again under the same id.
-            for place, message in reversed(list(enumerate(page))):
+            # The newest of them: a server that died does a message again under the same id.
+            for place, message in enumerate(page):
                 if message.get("message_type") == "user_message" and _message_id(message) == message_id:
                     return [message, *_answers_to(message, [*reversed(page[:place]), *newer])]
             newer = [*reversed(page), *newer]

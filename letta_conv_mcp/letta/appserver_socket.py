@@ -116,8 +116,9 @@ class Socket:
     def _take(self, text: str | bytes) -> None:
         try:
             frame = cast("object", json.loads(text))
-        except ValueError:
-            _logger.warning("An App Server sent a frame that isn't JSON.")
+        except (ValueError, RecursionError):
+            # Not JSON, or nested too deep to be read.
+            _logger.warning("An App Server sent a frame that can't be read.")
             return
         if not isinstance(frame, dict):
             return
@@ -174,6 +175,9 @@ async def open_socket(endpoint: Endpoint, on_event: Callable[[Socket, Json], Non
         raise errors.NotLetta(address) from None
     except (OSError, TimeoutError):
         raise errors.LettaUnavailable(address, "can't be reached") from None
+    except ImportError:
+        # The library speaks to such a proxy only with another one's help.
+        raise errors.LettaUnavailable(address, "can't be reached through a SOCKS proxy") from None
     return Socket(connection, endpoint, on_event)
 
 

@@ -117,6 +117,8 @@ class Talk:
 
     def cut(self) -> None:
         """Every connection was lost. The server may have been, too, and then it numbers its runs anew."""
+        if self.questions.are_open and self.current is not None:
+            self.current.lose_question()
         for leg in self._legs.values():
             leg.cut()
         self.questions.cut()

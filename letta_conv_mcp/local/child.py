@@ -76,10 +76,17 @@ def check_machine(environment: Mapping[str, str]) -> None:
     """
     if sys.platform == "win32":
         raise errors.LocalUnusable("that is not done on Windows yet; start an App Server there by hand")
-    if find_spec("letta_code") is None:
-        raise errors.LocalNotInstalled
+    packages_folder()
     if which("git", path=environment.get("PATH", os.defpath)) is None:
         raise errors.LocalUnusable("it needs git, which is not installed or not on the PATH")
+
+
+def packages_folder() -> Path:
+    """Where the package that is run is installed. Raises LocalNotInstalled."""
+    spec = find_spec("letta_code")
+    if spec is None or spec.origin is None:
+        raise errors.LocalNotInstalled
+    return Path(spec.origin).parents[1]
 
 
 async def start_child(folder: LocalFolder, environment: Mapping[str, str], tools: Collection[str]) -> Child:
@@ -122,26 +129,27 @@ def _spawn(
     folders = {"HOME": str(folder.home), "LETTA_LOCAL_BACKEND_DIR": str(folder.store)}
     guarded = ("--ws-auth", "capability-token", "--ws-token-sha256", hashlib.sha256(token.encode()).hexdigest())
     serve = ("--backend", "local", "server", "--listen", "ws://127.0.0.1:0", *guarded)
-    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    command = [
+        # -I: without the search paths and start-up files of the person's Python.
+        *(sys.executable, "-I", "-S", str(SUPERVISOR), str(folder.lock), str(folder.address)),
+        *(sys.executable, "-I", str(LAUNCHER), json.dumps(server_settings(tools)), str(packages_folder()), *serve),
+    ]
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own supervisor and launcher
-            [
-                # -I: without the search paths and start-up files of the person's Python.
-                *(sys.executable, "-I", "-S", str(SUPERVISOR), str(folder.lock), str(folder.address)),
-                *(sys.executable, "-I", str(LAUNCHER), json.dumps(server_settings(tools)), *serve),
-            ],
-            cwd=folder.work,
-            env={**environment, **QUIET, **folders},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
+        log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return subprocess.Popen(  # noqa: S603 - our own supervisor and launcher
+                command,
+                cwd=folder.work,
+                env={**environment, **QUIET, **folders},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
     except OSError as error:
         raise errors.LocalUnusable(f"its program can't be run ({os.strerror(error.errno or 0)})") from None
-    finally:
-        os.close(log)
-    return process
 
 
 async def _lines(process: "subprocess.Popen[bytes]") -> AsyncGenerator[str]:

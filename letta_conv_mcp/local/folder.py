@@ -20,8 +20,9 @@ from letta_conv_mcp.letta.appserver_json import MEMORY_TOOL
 
 LEAST_FREE = 200 * 1024 * 1024
 """Bytes. A store of sixty turns takes 700 KB; below this a disk is about to be full for other reasons."""
-NEVER_TOOLS = ("Bash", "exec_command", "Agent", "Task", "Workflow")
-"""A shell, and other agents."""
+SHELLS = ("Bash", "exec_command")
+"""To the server two names of one tool: where either is denied, both are."""
+OTHER_AGENTS = ("Agent", "Task", "Workflow")
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,11 @@ def server_settings(tools: Collection[str]) -> dict[str, Any]:
     Args:
         tools: the server's own tools that agents may ask a person to use.
     """
+    denied = OTHER_AGENTS if set(SHELLS) & set(tools) else (*SHELLS, *OTHER_AGENTS)
     return {
         # It would start agents with a shell every 25 steps, unseen.
         "reflectionTrigger": "off",
-        "permissions": {"deny": [tool for tool in NEVER_TOOLS if tool not in tools], "allow": [MEMORY_TOOL]},
+        "permissions": {"deny": list(denied), "allow": [MEMORY_TOOL]},
     }
 
 

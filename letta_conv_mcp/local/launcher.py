@@ -1,4 +1,4 @@
-"""Becomes the App Server: `launcher.py SETTINGS ARGUMENTS …`, a script of its own that the supervisor runs.
+"""Becomes the App Server: `launcher.py SETTINGS PACKAGES ARGUMENTS …`, a script of its own that the supervisor runs.
 
 By then the lock is held: nobody else writes to the store, or obeys the settings.
 """
@@ -9,7 +9,9 @@ from pathlib import Path
 
 
 def main() -> None:
-    settings = sys.argv.pop(1)
+    settings, packages = sys.argv.pop(1), sys.argv.pop(1)
+    # Where the package is installed for one user only, an isolated Python doesn't look.
+    sys.path.append(packages)
     write_settings(Path(os.environ["HOME"]), settings)
     set_aside_empty(Path(os.environ["LETTA_LOCAL_BACKEND_DIR"]))
     # The package's own start: it puts itself in the place of this process.

@@ -65,9 +65,10 @@ async def connect(endpoint: Endpoint, provider: str, fields: dict[str, str]) -> 
         LettaUnavailable: it can't be told.
     """
     answer: Json = {}
+    socket = await open_socket(endpoint, lambda _, __: None)
     async with anyio.create_task_group() as group:
-        socket = await open_socket(endpoint, lambda _, __: None)
         group.start_soon(socket.listen)
+        # What it raises would come out wrapped.
         with suppress(Unanswered):
             request = {"target": "local", "provider_id": provider, "fields": fields}
             answer = await socket.ask("connect_provider", request)

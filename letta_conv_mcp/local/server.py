@@ -66,6 +66,8 @@ class LocalServer:
         self._over = anyio.Event()
         self._watching = anyio.CancelScope()
         self._failures = 0
+        self._failed_at = 0.0
+        self._failure: errors.LocalUnusable | None = None
         self.is_running = False
 
     async def endpoint(self) -> Endpoint:
@@ -74,7 +76,11 @@ class LocalServer:
         Raises:
             LocalUnusable: it can't be started.
         """
+        asked = anyio.current_time()
         async with self._starting:
+            if self._failure is not None and self._failed_at > asked:
+                # It was tried while this caller waited; each would wait longer than the one before.
+                raise errors.LocalUnusable(self._failure.problem)
             if self._child is not None:
                 return self._child.endpoint
             endpoint = await self._started_or_found()
@@ -101,8 +107,8 @@ class LocalServer:
             await over.wait()
 
     async def _started_or_found(self) -> Endpoint:
-        self._folder.make()
         check_machine(self._environment)
+        self._folder.make()
         until = anyio.current_time() + OTHER_SECONDS
         while True:
             try:
@@ -117,12 +123,13 @@ class LocalServer:
             await anyio.sleep(LOOK_SECONDS)
 
     async def _start(self) -> Endpoint:
-        await anyio.sleep(PAUSES[min(self._failures, len(PAUSES) - 1)])
+        await anyio.sleep_until(self._failed_at + PAUSES[min(self._failures, len(PAUSES) - 1)])
         try:
             child = await start_child(self._folder, self._environment, self._tools)
-        except errors.LocalUnusable:
-            self._failures += 1
+        except errors.LocalUnusable as failure:
+            self._fail(failure)
             raise
+        self._failure = None
         self._child, self._over = child, anyio.Event()
         self._group.start_soon(self._watch, child, self._over, anyio.current_time())
         try:
@@ -140,11 +147,17 @@ class LocalServer:
         status = "not known"
         with anyio.CancelScope(shield=True) as self._watching:
             status = await child.watch()
-        is_soon = anyio.current_time() - started < SOON_SECONDS
-        self._failures = self._failures + 1 if is_soon else 0
+        if anyio.current_time() - started < SOON_SECONDS:
+            self._fail(None)
+        else:
+            self._failures = 0
         self._child, self.is_running = None, False
         over.set()
         _logger.info("The Letta on this machine has ended (exit status %s).", status)
+
+    def _fail(self, failure: errors.LocalUnusable | None) -> None:
+        self._failures += 1
+        self._failed_at, self._failure = anyio.current_time(), failure
 
     def _publish(self, endpoint: Endpoint) -> None:
         token = endpoint.token.get_secret_value() if endpoint.token else None

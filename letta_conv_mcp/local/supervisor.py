@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from pathlib import Path
 from types import FrameType
 
 TERM_SECONDS = 3.0
+LOOK_SECONDS = 1.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 IS_LINUX = sys.platform == "linux"
 # <linux/prctl.h>
 PR_SET_PDEATHSIG = 1
@@ -48,7 +51,7 @@ def main() -> None:
     if IS_LINUX:
         # What the command leaves behind comes to us, and not to init.
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _end)
     child = subprocess.Popen(  # noqa: S603 - the command is the parent's
         command,
@@ -57,7 +60,7 @@ def main() -> None:
         process_group=0,
         preexec_fn=_die_with_parent if IS_LINUX else None,
     )
-    threading.Thread(target=_watch_parent, daemon=True).start()
+    threading.Thread(target=_watch, args=(lock, lock_path), daemon=True).start()
     with contextlib.suppress(_Ended, BrokenPipeError):
         _relay(child)
     _finish(child)
@@ -75,20 +78,36 @@ def _relay(child: "subprocess.Popen[bytes]") -> None:
             _say(f"listening {line.removeprefix(LISTENING).decode().strip()}")
 
 
-def _watch_parent() -> None:
-    # Not by way of sys.stdin, whose lock this thread would still hold when the program ends.
-    while os.read(0, 4096):
-        pass
+def _watch(lock: int, lock_path: str) -> None:
+    """Until the parent is gone, or the folder is: in a new one somebody else would lock a new file."""
+    while _is_same(lock, lock_path):
+        readable, _, _ = select.select([0], [], [], LOOK_SECONDS)
+        # Not by way of sys.stdin, whose lock this thread would still hold when the program ends.
+        if readable and not os.read(0, 4096):
+            break
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _is_same(lock: int, lock_path: str) -> bool:
+    try:
+        return Path(lock_path).stat().st_ino == os.fstat(lock).st_ino
+    except OSError:
+        return False
+
+
 def _end(_: int, __: FrameType | None) -> None:
+    _be_deaf()
     raise _Ended
 
 
-def _finish(child: "subprocess.Popen[bytes]") -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+def _be_deaf() -> None:
+    """Told once is enough: from now on it is ending."""
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _finish(child: "subprocess.Popen[bytes]") -> None:
+    _be_deaf()
     child.terminate()
     try:
         child.wait(TERM_SECONDS)

@@ -35,6 +35,9 @@ def run_stdio(server: MCPServer[Any], cancels: Cancels) -> int:
         server: what is served.
         cancels: where the host's cancellations are noted with their reasons.
     """
+    if sys.stdin is None or sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        print("letta-conv-mcp: MCP is served on stdin and stdout, and one of them is closed.", file=sys.stderr)
+        return 2
     if sys.stdin.isatty():
         print("Serving MCP on stdin and stdout; a host is meant to start this. Ctrl-C ends it.", file=sys.stderr)
     anyio.run(serve_stdio, server, cancels)

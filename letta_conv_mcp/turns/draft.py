@@ -170,7 +170,7 @@ class Draft:
         self._thoughts.clear()
         self._spoken.clear()
         self.calls.clear()
-        self.stop_reason = self.error_type = None
+        self.stop_reason = self.error_type = self.last = None
 
     def _add_call(self, event: CalledTool | AskedApproval) -> None:
         if (earlier := self.calls.get(event.tool_call_id)) and earlier.result is not None:
