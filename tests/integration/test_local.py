@@ -11,12 +11,14 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 from mcp import Client
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as connect_socket
 
 from letta_conv_mcp.app import open_app
 from letta_conv_mcp.cancels import Cancels
+from letta_conv_mcp.errors import LettaUnavailable
 from letta_conv_mcp.letta.port import NewAgent, NewConversation
 from letta_conv_mcp.local.folder import LocalFolder
 from letta_conv_mcp.local.opening import open_local
@@ -207,6 +209,68 @@ async def test_one_that_lost_a_turn_with_both_connections_is_started_anew(folder
     assert (reply.status, reply.text) == ("completed", "echo: one two three four five six")
     assert "may hold it more than once" in str(reply.next_step)
     assert (after.reply().status, after.reply().text) == ("completed", "echo: after")
+
+
+async def test_a_question_that_was_lost_with_the_server_is_put_again_and_answered(folder: Path) -> None:
+    """APP SERVER: with its connections the question is gone; started anew it does the message again, and asks again."""
+    with open_model() as model_url:
+        await set_up_model(folder, model_url)
+        settings = own_settings(folder, local_tools=("Write",))
+        async with Client(build_server(settings), mode="legacy") as client:
+            talk = await new_talk(client)
+            about: dict[str, Any] = {"conversation_id": talk}
+            message = '#tool Write {"file_path": "x", "content": "y"}'
+            first = await call(client, "send_message", **about, message=message)
+            server = server_of(folder)
+            kill(server)
+            await to_thread.run_sync(wait_until_gone, server, 5)
+            # Whoever notices first is told to try again.
+            while (await client.call_tool("list_agents", {})).is_error:
+                pass
+            again = await call(client, "wait_for_reply", **about)
+            once_more = await call(client, "wait_for_reply", **about)
+            ids = [approval["tool_call_id"] for approval in once_more["approvals"]]
+            denied = await call(client, "answer_approval", **about, deny=ids, reason="not now")
+
+    assert [reply["status"] for reply in (first, again, once_more)] == ["awaiting_approval"] * 3
+    assert again["approvals"] == once_more["approvals"] != first["approvals"]
+    assert (denied["status"], "not now" in denied["text"]) == ("completed", True)
+
+
+async def test_one_that_is_stuck_while_nothing_goes_on_is_started_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connections are lost in the meantime, for want of answers to their pings, and no new one can be had."""
+    monkeypatch.setattr("letta_conv_mcp.letta.appserver_socket.CONNECT_SECONDS", 0.5)
+    async with open_local(own_settings(folder)) as local:
+        await local.letta.agents(limit=1)
+        stuck = server_of(folder)
+        os.kill(stuck, signal.SIGSTOP)
+        for socket in await local.letta._link._connections.opened():
+            socket._connection.transport.abort()
+            await socket._connection.wait_closed()
+
+        with pytest.raises(LettaUnavailable):
+            await local.letta.agents(limit=1)
+        agents = await local.letta.agents(limit=1)
+        now = server_of(folder)
+
+    assert agents == []
+    assert now != stuck
+
+
+async def test_a_folder_that_is_deleted_ends_its_server_before_another_can_be_made(
+    client: Client, folder: Path
+) -> None:
+    """Who deletes it wants to begin anew; a server that went on would write to it beside the new one."""
+    await call(client, "list_agents")
+    before = servers_of(folder)
+    shutil.rmtree(folder)
+    for pid in before:
+        await to_thread.run_sync(wait_until_gone, pid, 10)
+    agents = await call(client, "list_agents")
+
+    assert agents["agents"] == []
 
 
 async def test_nothing_goes_on_in_the_background_however_long_it_is_talked_to(folder: Path) -> None:

@@ -323,3 +323,9 @@ def test_what_is_said_anew_replaces_what_was_said() -> None:
 
     assert (draft.heard, draft.reasoning, draft.text, draft.calls) == ("hi", "", "whole", {})
     assert draft.is_repeated
+
+
+def test_what_was_begun_before_a_restart_is_not_what_the_agent_does_now() -> None:
+    draft = draft_from_frames(foreground(CalledTool("call_1", "erase", "{}"), Restarted()))
+
+    assert (draft.last, draft.calls) == (None, {})
