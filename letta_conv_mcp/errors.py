@@ -294,6 +294,23 @@ class NotLetta(LettaFailure):
         )
 
 
+class BlockNotFound(LettaFailure):
+    """An agent has no memory block of this label."""
+
+    def __init__(self, agent_id: str, label: str) -> None:
+        super().__init__(
+            f"{_shown(agent_id)} has no memory block {_shown(label)}. Nothing was changed; use another label."
+        )
+
+
+class BlockUnchangeable(LettaFailure):
+    """A memory block can't get this value: it is read-only, or the value is too long."""
+
+    def __init__(self, label: str, limit: int | None) -> None:
+        why = "is read-only" if limit is None else f"holds {limit} characters at most"
+        super().__init__(f"The memory block {_shown(label)} {why}. Nothing was changed; the same call will fail again.")
+
+
 class OwnThread(LettaFailure):
     """An agent's own thread was named where only other conversations will do. `what` completes "can't"."""
 

@@ -78,6 +78,17 @@ class Recompilation(View):
     """The length of the system prompt as it is now."""
 
 
+class MemoryBlock(View):
+    """A part of an agent's memory that stands in its prompt, in all its conversations."""
+
+    label: str
+    value: str
+    description: str | None = None
+    limit: int | None = None
+    """The most characters that Letta keeps of it; None where it names none."""
+    read_only: bool = Field(default=False, exclude_if=_is_false)
+
+
 class Approval(View):
     """A tool call that the agent may only make when a person allows it."""
 

@@ -1,14 +1,15 @@
-"""Changing conversations of a Letta App Server, and making others of them."""
+"""Changing conversations and memory of a Letta App Server, and making other conversations of them."""
 
 from abc import abstractmethod
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_json import runtime_of
+from letta_conv_mcp.letta.appserver_memory import blocks_from_entries, path_of_block, with_body
 from letta_conv_mcp.letta.appserver_runs import AppServerRuns
 from letta_conv_mcp.letta.content import Json, first_object
 from letta_conv_mcp.letta.port import ConversationChanges
-from letta_conv_mcp.letta.records import DEFAULT_PREFIX, compaction_from_json
-from letta_conv_mcp.views import Compaction, Conversation
+from letta_conv_mcp.letta.records import DEFAULT_PREFIX, changeable_block, compaction_from_json
+from letta_conv_mcp.views import Agent, Compaction, Conversation, MemoryBlock
 
 COMPACTION_SECONDS = 40.0
 """The agent's model writes a summary meanwhile."""
@@ -16,10 +17,14 @@ CHECK = "call retrieve_conversation to see"
 
 
 class AppServerChanges(AppServerRuns):
-    """The part of the `Letta` protocol that changes conversations."""
+    """The part of the `Letta` protocol that changes conversations and memory."""
 
     @abstractmethod
     async def conversation(self, conversation_id: str) -> Conversation:
+        """See the protocol."""
+
+    @abstractmethod
+    async def agent(self, agent_id: str) -> Agent:
         """See the protocol."""
 
     @abstractmethod
@@ -43,6 +48,23 @@ class AppServerChanges(AppServerRuns):
             runtime = runtime_of(conversation_id, before.agent_id)
             await self._link.ask("update_model", check=CHECK, runtime=runtime, payload={"model_handle": changes.model})
         return await self.conversation(conversation_id)
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        del conversation_id
+        raise errors.NotSupported("delete a conversation")
+
+    async def memory_blocks(self, agent_id: str) -> list[MemoryBlock]:
+        await self.agent(agent_id)
+        answer = await self._link.ask("list_memory", agent_id=agent_id)
+        return blocks_from_entries(answer.get("entries"))
+
+    async def update_memory_block(self, agent_id: str, label: str, value: str) -> MemoryBlock:
+        block = changeable_block(await self.memory_blocks(agent_id), agent_id, label, value)
+        place: Json = {"agent_id": agent_id, "path": path_of_block(label)}
+        read = await self._link.ask("read_memory_file", **place)
+        content = with_body(str(read.get("content") or ""), value)
+        await self._link.ask("write_memory_file", check="look at the block to see", **place, content=content)
+        return block.model_copy(update={"value": value})
 
     async def fork_conversation(self, conversation_id: str, message_id: str | None) -> Conversation:
         body = {} if message_id is None else {"message_id": message_id}

@@ -1,4 +1,4 @@
-"""The tool by which an App Server's agent changes its memory: ours, since its own are a shell and an editor.
+"""The memory of an App Server's agents, and the tool by which they change it: its own are a shell and an editor.
 
 The server keeps a memory block as a file with a head of two fields, and commits what is written by this request.
 """
@@ -6,9 +6,14 @@ The server keeps a memory block as a file with a head of two fields, and commits
 import re
 
 from letta_conv_mcp.letta.appserver_socket import Socket, Unanswered
-from letta_conv_mcp.letta.content import Json, first_object, text_or_none
+from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none
+from letta_conv_mcp.views import MemoryBlock
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+LONGEST_BLOCK = 19_000
+"""Characters. The server commits no file of more than 20,000, and its head is one part of it."""
+INDEX = "MEMORY"
+"""The server's own list of the files, which is no block."""
 HEAD = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
@@ -30,9 +35,9 @@ async def edit_memory(socket: Socket, call: Json) -> None:
 
 async def _edited(socket: Socket, runtime: Json, wanted: Json) -> tuple[str, bool]:
     label, old, new = str(wanted.get("label")), text_or_none(wanted.get("old")), str(wanted.get("new") or "")
-    if not LABEL.match(label):
+    if not is_label(label):
         return f"{label!r} is not a memory block's name.", True
-    place: Json = {"agent_id": runtime.get("agent_id"), "path": f"{label}.md"}
+    place: Json = {"agent_id": runtime.get("agent_id"), "path": path_of_block(label)}
     read = await socket.ask("read_memory_file", place)
     if read.get("success") is not True:
         return f"There is no memory block {label!r}.", True
@@ -55,3 +60,33 @@ def _parts(content: str) -> tuple[str, str]:
     """A block's head, which is kept as it is, and its text."""
     head = HEAD.match(content)
     return (head.group(), content[head.end() :]) if head else ("", content)
+
+
+def is_label(label: str) -> bool:
+    """Whether this can be a block's name; what can't would lead out of its folder."""
+    return LABEL.match(label) is not None
+
+
+def path_of_block(label: str) -> str:
+    """Where a block is kept."""
+    return f"{label}.md"
+
+
+def with_body(content: str, value: str) -> str:
+    """A block's file with another text below its head."""
+    return _parts(content)[0] + value
+
+
+def blocks_from_entries(entries: object) -> list[MemoryBlock]:
+    """The memory blocks among an agent's memory files."""
+    named = [(str(entry.get("relative_path") or ""), entry) for entry in objects(entries)]
+    return [
+        MemoryBlock(
+            label=path.removesuffix(".md"),
+            value=str(entry.get("content") or "").strip(),
+            description=text_or_none(entry.get("description")),
+            limit=LONGEST_BLOCK,
+        )
+        for path, entry in named
+        if path.endswith(".md") and is_label(path.removesuffix(".md")) and path != path_of_block(INDEX)
+    ]

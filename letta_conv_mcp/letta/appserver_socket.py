@@ -16,7 +16,7 @@ import anyio
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.appserver_server import Endpoint
-from letta_conv_mcp.letta.content import Json
+from letta_conv_mcp.letta.content import Json, objects
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -126,14 +126,19 @@ class Socket:
         answer = self._answers.get(str(said.get("request_id")))
         if answer is None:
             self._on_event(self, said)
-        else:
-            answer.value = said
-            answer.came.set()
+            return
+        answer.entries += objects(said.get("entries"))
+        if said.get("done") is False:
+            # A long list comes in parts.
+            return
+        answer.value = {**said, "entries": answer.entries} if "entries" in said else said
+        answer.came.set()
 
 
 class _Answer:
     def __init__(self) -> None:
         self.came = anyio.Event()
+        self.entries: list[Json] = []
         self.value: Json | None = None
 
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from letta_conv_mcp.letta.content import Json
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation
+from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock
 
 Order: TypeAlias = Literal["asc", "desc"]
 OrderBy: TypeAlias = Literal["last_message_at", "created_at", "last_run_completion"]
@@ -130,6 +130,14 @@ class Letta(Protocol):
         """A new agent. Asked for once: a lost answer raises OutcomeUnknown. Raises ModelNeeded."""
         ...
 
+    async def memory_blocks(self, agent_id: str) -> list[MemoryBlock]:
+        """An agent's memory. Raises AgentNotFound."""
+        ...
+
+    async def update_memory_block(self, agent_id: str, label: str, value: str) -> MemoryBlock:
+        """Change a block of an agent's memory. Raises AgentNotFound, BlockNotFound, BlockUnchangeable."""
+        ...
+
     async def conversations(
         self, query: ConversationQuery, *, after: str | None = None, limit: int
     ) -> list[Conversation]:
@@ -149,6 +157,10 @@ class Letta(Protocol):
 
         Raises ConversationNotFound, NotSupported, ModelUnknown.
         """
+        ...
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        """Delete a conversation for good. Raises ConversationNotFound, NotSupported."""
         ...
 
     async def fork_conversation(self, conversation_id: str, message_id: str | None) -> Conversation:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import cast
 
+from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import (
     Json,
     arguments_text,
@@ -16,7 +17,7 @@ from letta_conv_mcp.letta.content import (
     tool_calls,
 )
 from letta_conv_mcp.letta.content import tool_returns as returns_of
-from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, Message
+from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock, Message
 
 _ROLES = {
     "user_message": "user",
@@ -69,6 +70,35 @@ def conversation_from_json(conversation: Json, *, listed: bool = False) -> Conve
         description=_short_or_none(conversation.get("description")),
         model=text_or_none(conversation.get("model")),
     )
+
+
+def block_from_json(block: Json) -> MemoryBlock:
+    """A memory block of a REST server."""
+    limit = block.get("limit")
+    return MemoryBlock(
+        label=str(block.get("label") or ""),
+        value=str(block.get("value") or ""),
+        description=text_or_none(block.get("description")),
+        limit=limit if isinstance(limit, int) else None,
+        read_only=block.get("read_only") is True,
+    )
+
+
+def changeable_block(blocks: Iterable[MemoryBlock], agent_id: str, label: str, value: str) -> MemoryBlock:
+    """The block of this label, which can get this value. 0.16.8 takes what is longer than its own limit.
+
+    Raises:
+        BlockNotFound: there is none.
+        BlockUnchangeable: it can't get it.
+    """
+    block = next((block for block in blocks if block.label == label), None)
+    if block is None:
+        raise errors.BlockNotFound(agent_id, label)
+    if block.read_only:
+        raise errors.BlockUnchangeable(label, None)
+    if block.limit is not None and len(value) > block.limit:
+        raise errors.BlockUnchangeable(label, block.limit)
+    return block
 
 
 def compaction_from_json(conversation_id: str, done: Json) -> Compaction:

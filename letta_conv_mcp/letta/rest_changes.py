@@ -1,4 +1,4 @@
-"""Changing conversations of Letta Cloud and Letta servers, and making others of them.
+"""Changing conversations and memory of Letta Cloud and Letta servers, and making other conversations of them.
 
 0.16.8 has no room for a description and archives nothing, keeps a summary that is set to null, and forks the whole
 whatever message is named.
@@ -8,20 +8,20 @@ from abc import abstractmethod
 from dataclasses import asdict
 
 from letta_conv_mcp import errors
-from letta_conv_mcp.letta.content import Json
+from letta_conv_mcp.letta.content import Json, objects
 from letta_conv_mcp.letta.port import ConversationChanges
-from letta_conv_mcp.letta.records import DEFAULT_PREFIX, compaction_from_json
+from letta_conv_mcp.letta.records import DEFAULT_PREFIX, block_from_json, changeable_block, compaction_from_json
 from letta_conv_mcp.letta.rest_connection import Call
 from letta_conv_mcp.letta.rest_failures import Question
 from letta_conv_mcp.letta.rest_runs import RestRuns, given, path_of
-from letta_conv_mcp.views import Compaction, Conversation
+from letta_conv_mcp.views import Compaction, Conversation, MemoryBlock
 
 COMPACTION_SECONDS = 40.0
 """The agent's model writes a summary meanwhile."""
 
 
 class RestChanges(RestRuns):
-    """The part of the `Letta` protocol that changes conversations."""
+    """The part of the `Letta` protocol that changes conversations and memory."""
 
     @abstractmethod
     async def conversation(self, conversation_id: str) -> Conversation:
@@ -36,6 +36,33 @@ class RestChanges(RestRuns):
         )
         # The answer shows no message in context.
         return await self.conversation(conversation_id)
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        if conversation_id.startswith(DEFAULT_PREFIX):
+            raise errors.OwnThread("be deleted")
+        await self._connection.ask(
+            lambda client: client.conversations.with_raw_response.delete(conversation_id),
+            self._change(conversation_id),
+        )
+
+    async def memory_blocks(self, agent_id: str) -> list[MemoryBlock]:
+        question = self._question("the agent id", errors.AgentNotFound(agent_id))
+        answer = await self._connection.ask(
+            lambda client: client.agents.blocks.with_raw_response.list(agent_id), question
+        )
+        return [block_from_json(block) for block in objects(answer)]
+
+    async def update_memory_block(self, agent_id: str, label: str, value: str) -> MemoryBlock:
+        changeable_block(await self.memory_blocks(agent_id), agent_id, label, value)
+        question = self._question(
+            "the new value", errors.BlockNotFound(agent_id, label), check="look at the block to see"
+        )
+        return block_from_json(
+            await self._one(
+                lambda client: client.agents.blocks.with_raw_response.update(label, agent_id=agent_id, value=value),
+                question,
+            )
+        )
 
     async def fork_conversation(self, conversation_id: str, message_id: str | None) -> Conversation:
         path_id, agent_id = path_of(conversation_id)

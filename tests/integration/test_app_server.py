@@ -5,7 +5,7 @@ All else is tested by the tests that ask for a `place`. Every App Server here is
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from mcp import Client
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from tests.fake import FakeLetta
@@ -234,6 +235,21 @@ async def test_a_request_that_is_never_answered_runs_into_a_time_out(monkeypatch
     assert "did not answer in time. Nothing was changed; it is safe to try again." in said
 
 
+async def test_a_list_that_comes_in_parts_is_taken_as_one() -> None:
+    """APP SERVER: so it tells of a large memory."""
+    memory = [
+        {"success": True, "done": done, "entries": [{"relative_path": f"{name}.md", "content": name}]}
+        for name, done in (("human", False), ("persona", True))
+    ]
+    agent = {"success": True, "agent": {"id": "agent-1", "name": "Ada"}}
+    info = {"success": True, "protocol_version": 1}
+    with answering({"app_server_info": info, "agent_retrieve": agent, "list_memory": memory}) as address:
+        async with open_letta(Settings(base_url=address)) as letta:
+            blocks = await letta.memory_blocks("agent-1")
+
+    assert [(block.label, block.value) for block in blocks] == [("human", "human"), ("persona", "persona")]
+
+
 async def test_what_speaks_no_websocket_is_named_as_what_it_is_not(fake: FakeLetta) -> None:
     async with Client(build_server(Settings(base_url=fake.base_url.replace("http://", "ws://")))) as client:
         said = await failure(client, "list_agents")
@@ -259,16 +275,17 @@ async def test_a_connection_that_closes_before_it_is_open_says_nothing_of_who_is
 
 
 @contextmanager
-def answering(answers: dict[str, dict[str, Any]]) -> Generator[str]:
+def answering(answers: Mapping[str, dict[str, Any] | list[dict[str, Any]]]) -> Generator[str]:
     """The address of something that answers these requests so, and no others: what no App Server can be made to do."""
 
     def answer(connection: ServerConnection) -> None:
         try:
             for text in connection:
                 frame = json.loads(text)
-                if found := answers.get(frame["type"]):
+                found = answers.get(frame["type"]) or []
+                for part in found if isinstance(found, list) else [found]:
                     kind = f"{frame['type']}_response"
-                    connection.send(json.dumps({**found, "type": kind, "request_id": frame["request_id"]}))
+                    connection.send(json.dumps({**part, "type": kind, "request_id": frame["request_id"]}))
         except ConnectionClosed:
             return
 

@@ -53,6 +53,9 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.HistoryTooLong("conv-1"), "read it in Letta itself."),
     (errors.AppServerAddress(ADDRESS), "change LETTA_BASE_URL; trying again before that can't help."),
     (errors.AppServerVersion(ADDRESS, "2"), "ask the person to update letta-conv-mcp or the App Server."),
+    (errors.BlockNotFound("agent-1", "human"), "Nothing was changed; use another label."),
+    (errors.BlockUnchangeable("human", 5000), "Nothing was changed; the same call will fail again."),
+    (errors.BlockUnchangeable("human", None), "Nothing was changed; the same call will fail again."),
     (errors.OwnThread("be changed"), "Nothing was done; name another conversation."),
     (errors.NotSupported("do that"), "Nothing was done; the same call will fail again."),
 ]

@@ -1,0 +1,102 @@
+"""Reading and changing an agent's memory, and deleting conversations, as the rest of the house asks for it.
+
+On a real Letta server and a real App Server; the fake has neither memory nor a prompt.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from letta_conv_mcp import errors
+from letta_conv_mcp.letta.opening import open_letta
+from letta_conv_mcp.letta.port import ConversationQuery, Letta, NewAgent, NewConversation
+from letta_conv_mcp.views import Agent
+from tests.conftest import Place
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
+
+NOBODY = "agent-00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(params=["real", "app_server"])
+def place(request: pytest.FixtureRequest) -> Place:
+    return request.getfixturevalue(f"{request.param}_place")
+
+
+@pytest.fixture
+async def letta(place: Place) -> AsyncIterator[Letta]:
+    async with open_letta(place.settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def agent(letta: Letta, place: Place) -> Agent:
+    return await letta.create_agent(NewAgent(name="Mem", model=place.model, persona="I am Mem.", human="This is Bo."))
+
+
+async def test_an_agents_memory_is_read_with_its_limits(letta: Letta, agent: Agent) -> None:
+    blocks = {block.label: block for block in await letta.memory_blocks(agent.id)}
+
+    assert {label: block.value for label, block in blocks.items()} == {"persona": "I am Mem.", "human": "This is Bo."}
+    assert all(block.limit for block in blocks.values())
+    assert not any(block.read_only for block in blocks.values())
+
+
+async def test_a_block_that_is_changed_stands_in_a_new_conversations_prompt(
+    letta: Letta, agent: Agent, place: Place
+) -> None:
+    changed = await letta.update_memory_block(agent.id, "human", "This is Kim now.\nShe likes green.")
+    conversation = await letta.create_conversation(NewConversation(agent_id=agent.id))
+    prompt = await letta.recompile_conversation(conversation.id)
+    blocks = {block.label: block.value for block in await letta.memory_blocks(agent.id)}
+
+    assert changed.value == blocks["human"] == "This is Kim now.\nShe likes green."
+    assert blocks["persona"] == "I am Mem."
+    assert "This is Kim now." in prompt
+
+
+@pytest.mark.parametrize("label", ["nothing", "../../settings"])
+async def test_an_unknown_block_is_named_and_nothing_is_made(letta: Letta, agent: Agent, label: str) -> None:
+    with pytest.raises(errors.BlockNotFound):
+        await letta.update_memory_block(agent.id, label, "x")
+
+    assert len(await letta.memory_blocks(agent.id)) == 2
+
+
+async def test_the_memory_of_an_unknown_agent_is_an_unknown_agent(letta: Letta) -> None:
+    with pytest.raises(errors.AgentNotFound):
+        await letta.memory_blocks(NOBODY)
+
+
+async def test_a_value_that_is_too_long_is_refused(letta: Letta, agent: Agent) -> None:
+    (limit,) = {block.limit for block in await letta.memory_blocks(agent.id)}
+    assert limit is not None
+    with pytest.raises(errors.BlockUnchangeable, match=f"holds {limit} characters at most"):
+        await letta.update_memory_block(agent.id, "human", "x" * (limit + 1))
+
+    blocks = {block.label: block.value for block in await letta.memory_blocks(agent.id)}
+    assert blocks["human"] == "This is Bo."
+
+
+async def test_the_longest_value_is_kept_whole(letta: Letta, agent: Agent) -> None:
+    (limit,) = {block.limit for block in await letta.memory_blocks(agent.id)}
+    assert limit is not None
+    await letta.update_memory_block(agent.id, "human", "x" * min(limit, 100_000))
+
+    blocks = {block.label: block.value for block in await letta.memory_blocks(agent.id)}
+    assert len(blocks["human"]) == min(limit, 100_000)
+
+
+async def test_a_conversation_is_deleted_where_the_server_can(letta: Letta, agent: Agent, place: Place) -> None:
+    conversation = await letta.create_conversation(NewConversation(agent_id=agent.id))
+    if place.rig:
+        with pytest.raises(errors.NotSupported):
+            await letta.delete_conversation(conversation.id)
+        return
+    await letta.delete_conversation(conversation.id)
+
+    assert await letta.conversations(ConversationQuery(agent_id=agent.id), limit=10) == []
+    with pytest.raises(errors.ConversationNotFound):
+        await letta.delete_conversation(conversation.id)
+    with pytest.raises(errors.OwnThread):
+        await letta.delete_conversation(f"default:{agent.id}")
