@@ -10,16 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from letta_conv_mcp.local.child import QUIET
 from tests.stack.errors import StackError
 
 LETTA = Path(sys.executable).with_name("letta")
-QUIET = {
-    "LETTA_CODE_TELEM": "0",
-    "DO_NOT_TRACK": "1",
-    "DISABLE_AUTOUPDATER": "1",
-    "LETTA_DISABLE_MODS": "1",
-    "LETTA_DISABLE_CRON_SCHEDULER": "1",
-}
 
 
 # What its agents may do unasked: nothing but what the tests' own tools do.
