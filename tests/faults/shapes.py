@@ -55,6 +55,10 @@ BROKEN_OFF = Shape("failure in mid-sentence", "#errchunk 2 one MARK three four",
 LIVE_TOKENS = Shape(
     "live tokens", "#drip 0.2 one MARK three four five", "echo: one MARK three four five", is_watched=True
 )
+SLOW_TOKENS = Shape(
+    "slow tokens", "#drip 0.6 one MARK three four five", "echo: one MARK three four five", is_watched=True
+)
+"""Goes on for longer than it takes to pick a stream up, also on a machine that is busy."""
 LIVE_STEPS = Shape("live steps", "#slow 1.5 one MARK three", "echo: one MARK three", is_watched=False)
 
 QUICK = (TOKENS, STEPS, REASONING, TOOL_TOKENS, TOOL_STEPS, APPROVAL_TOKENS, APPROVAL_STEPS)

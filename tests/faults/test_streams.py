@@ -22,7 +22,7 @@ from tests.fake import (
     Without,
 )
 from tests.faults.matrix import Case, Matrix, sends_to
-from tests.faults.shapes import APPROVAL_TOKENS, LIVE_TOKENS, REASONING, STEPS, TOKENS, TOOL_STEPS, Shape
+from tests.faults.shapes import APPROVAL_TOKENS, REASONING, SLOW_TOKENS, STEPS, TOKENS, TOOL_STEPS, Shape
 from tests.faults.verdict import WHOLE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
@@ -107,7 +107,7 @@ async def test_a_frame_that_is_lost_on_the_way_is_missed(matrix: Matrix) -> None
 @pytest.mark.parametrize("path", ["run-*", "*/stream"])
 async def test_a_reply_that_is_hard_to_pick_up_comes_whole(matrix: Matrix, path: str) -> None:
     """Ours: a read changes nothing, so it is tried again."""
-    await matrix.must_hold(_cut_and_disturbed(LIVE_TOKENS, path), at_once=AT_ONCE)
+    await matrix.must_hold(_cut_and_disturbed(SLOW_TOKENS, path), at_once=AT_ONCE)
 
     assert matrix.proxy.unmet == []
 
