@@ -152,11 +152,8 @@ class Link:
         self._started.pop(socket, None)
         watched = self._watching.pop(socket, set())
         # Of a conversation that no other connection watches, nothing more will be heard.
-        cut = [
-            talk
-            for talk in self._talks.values()
-            if talk.conversation_id in watched.difference(*self._watching.values())
-        ]
+        unheard = watched.difference(*self._watching.values())
+        cut = [talk for talk in self._talks.values() if talk.conversation_id in unheard]
         lost = [talk for talk in cut if talk.is_live]
         for talk in cut:
             talk.cut()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.own import processes_of, server_of
+from tests.integration.processes import wait_until_gone
 from tests.integration.stdio import Host
 
 pytestmark = pytest.mark.real_letta
@@ -49,7 +50,7 @@ def seconds_until_gone(folder: Path) -> float:
     while running := processes_of(folder):
         assert time.monotonic() - began < GONE_WITHIN, running
         for pid in running:
-            _wait(pid)
+            wait_until_gone(pid, GONE_WITHIN)
     return time.monotonic() - began
 
 
@@ -125,14 +126,3 @@ def test_an_orderly_end_takes_it_along_within_a_second(tmp_path: Path, goodbye: 
     assert host.process.returncode == 0
     assert took < 1
     assert seconds_until_gone(folder) < 1
-
-
-def _wait(pid: int) -> None:
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        select.select([process], [], [], GONE_WITHIN)
-    finally:
-        os.close(process)
