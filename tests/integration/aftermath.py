@@ -39,9 +39,10 @@ class Aftermath:
 
     def _is_newest(self, outcome: Outcome, thread: str) -> bool:
         runs = self._witness.runs(thread)
-        if outcome.structure is None:
-            return not runs and "Nothing has been sent" in outcome.text
-        return outcome.structure["run_id"] == runs[-1].id and outcome.structure["status"] != "running"
+        if not runs:
+            return tells_of_none(outcome)
+        reply = outcome.structure
+        return reply is not None and reply["run_id"] == runs[-1].id and reply["status"] != "running"
 
     def check_order(self) -> None:
         """Each process's messages stand in a conversation in the order in which it was told to send them.
@@ -75,7 +76,7 @@ class Aftermath:
             latest = process.call("wait_for_reply", conversation_id=thread)
             seen = process.call("retrieve_conversation", conversation_id=thread)
             if not runs:
-                assert "Nothing has been sent" in latest.text
+                assert tells_of_none(latest), latest
                 continue
             self._check_ended(runs[-1], latest, thread)
             if self._witness.pends_clearly(thread):
@@ -135,6 +136,13 @@ def is_running(outcome: Outcome) -> bool:
     """Whether a reply's end is still to come."""
     reply = outcome.structure
     return reply is not None and reply["status"] == "running" and not is_not_sent(reply)
+
+
+def tells_of_none(outcome: Outcome) -> bool:
+    """Whether it is told that a conversation has no run: nothing was sent there, or what was sent may not have come."""
+    if outcome.structure is None:
+        return "Nothing has been sent" in outcome.text
+    return outcome.structure["status"] == "interrupted" and "run_id" not in outcome.structure
 
 
 def call_ids_of(calls: list[Json]) -> list[str]:
