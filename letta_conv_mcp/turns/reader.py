@@ -144,7 +144,8 @@ async def settle(turn: Turn, letta: Letta) -> None:
         if status == "failed" and isinstance(turn.input, Verdict):
             # The run that was to act on a decision died, perhaps before it did: then it is asked for still.
             approvals = await letta.pending_approvals(turn.conversation_id)
-        elif status == "failed" and not turn.draft.text and not turn.draft.calls:
+        elif turn.draft.stop_reason == "error" and not turn.draft.text and not turn.draft.calls:
+            # A model that failed has another reason.
             if refused_for := await _refused_for(turn, letta):
                 turn.give_back("refused", approvals=refused_for)
                 return
