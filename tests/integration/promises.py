@@ -143,7 +143,8 @@ class Promises:
         for said in self.said:
             times, plays = self.witness.user_texts(said.thread).count(said.text), self.witness.plays_of(said.text)
             assert times <= 1, f"{said.text!r} is stored {times} times"
-            assert len(plays) <= 1, f"{said.text!r} was played {len(plays)} times"
+            traced = [played for played in plays if not leaves_no_trace(played.run)]
+            assert len(traced) <= 1, f"{said.text!r} was played {len(plays)} times"
             assert not (said.disowned and times), f"{said.text!r} is stored, but we said: {said.disowned}"
             assert not (said.is_taken_back and plays), f"{said.text!r} was sent after it was taken back"
             is_cancelled = any(played.run.status == "cancelled" for played in plays)
@@ -158,6 +159,14 @@ class Promises:
         is_contested = any(len(deciders) > 1 for deciders in self.deciders.values())
         assert is_contested or not self.witness.has_kept_alive(), "an answer was repeated"
         assert not self.complaints, "\n".join(self.complaints)
+
+
+def leaves_no_trace(run: Run) -> bool:
+    """Whether nothing in Letta tells what a run was sent: nothing was stored, as its model failed, and Redis forgot.
+
+    Sent again, the message still stands there once.
+    """
+    return not run.is_active and not run.messages and run.forgotten > 0
 
 
 def is_not_sent(reply: Json) -> bool:
