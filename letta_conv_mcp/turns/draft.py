@@ -52,6 +52,7 @@ class Draft:
         usage: tokens and steps, once counted.
         is_recorded: whether Letta's record of the run has confirmed the end.
         has_gap: whether frames are missing: a Letta whose Redis was restarted replays only what came after.
+        is_unexplained: whether that record names no stop reason; a run that was never begun has none.
         is_repeated: whether Letta put the message to the model more than once, and may have stored it as often.
         is_decided: whether somebody has decided on the approvals that it asks for, so that a later run goes on.
         last: what the agent did last.
@@ -65,6 +66,7 @@ class Draft:
     error_type: str | None = None
     usage: Counted | None = None
     is_recorded: bool = False
+    is_unexplained: bool = False
     has_gap: bool = False
     is_repeated: bool = False
     is_decided: bool = False

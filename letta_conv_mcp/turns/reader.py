@@ -141,13 +141,10 @@ async def settle(turn: Turn, letta: Letta) -> None:
         turn.settle("interrupted")
         return
     with suppress(LettaFailure):
-        if status == "failed" and isinstance(turn.input, Verdict):
-            # The run that was to act on a decision died, perhaps before it did: then it is asked for still.
-            approvals = await letta.pending_approvals(turn.conversation_id)
-        elif turn.draft.stop_reason == "error" and not turn.draft.text and not turn.draft.calls:
-            # A model that failed has another reason.
-            if refused_for := await _refused_for(turn, letta):
-                turn.give_back("refused", approvals=refused_for)
+        if status == "failed":
+            approvals = await _pending_after(turn, letta)
+            if approvals and _is_refusal(turn):
+                turn.give_back("refused", approvals=approvals)
                 return
         elif status == "awaiting_approval":
             pending = await letta.pending_approvals(turn.conversation_id)
@@ -175,13 +172,26 @@ async def _fill_in(turn: Turn, letta: Letta) -> None:
         await _read_stored(turn, letta, run)
 
 
-async def _refused_for(turn: Turn, letta: Letta) -> list[Approval]:
-    """What is pending, where a run may have failed for it: Letta's error doesn't say so."""
+def _is_refusal(turn: Turn) -> bool:
+    """Whether a failed run beside a question is a message that Letta refused for it: its error doesn't say so."""
+    # A model that failed has another reason, and what was never begun has none.
+    is_error = turn.draft.stop_reason == "error" and not turn.draft.is_unexplained
+    return is_error and not isinstance(turn.input, Verdict)
+
+
+async def _pending_after(turn: Turn, letta: Letta) -> list[Approval] | None:
+    """What is pending after a failed run; None where that has nothing to do with it.
+
+    It may have failed for that, or beside it; one that was to act on a decision may have died before it did.
+    """
+    if isinstance(turn.input, Verdict):
+        return await letta.pending_approvals(turn.conversation_id)
+    if turn.draft.text or turn.draft.calls:
+        return None
     if not turn.is_ours:
-        # What is pending now has nothing to do with an older run.
         latest = await letta.runs(turn.conversation_id)
         if not latest or latest[0].id != turn.draft.run_id:
-            return []
+            return None
     return await letta.pending_approvals(turn.conversation_id)
 
 
@@ -202,7 +212,7 @@ async def _read_stored(turn: Turn, letta: Letta, run: Run) -> None:
             turn.draft = stored
         return
     stored.stop_reason = run.stop_reason or {"cancelled": "cancelled", "failed": "error"}.get(run.status)
-    stored.error_type, stored.is_recorded = run.error_type, True
+    stored.error_type, stored.is_recorded, stored.is_unexplained = run.error_type, True, run.stop_reason is None
     is_whole = status_of(stored) in ("completed", "awaiting_approval")
     if is_whole and stored.heard is None and not stored.text and not stored.calls:
         # It says that all went well, and shows nothing of it: perhaps not yet.

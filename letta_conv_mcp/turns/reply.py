@@ -152,7 +152,7 @@ def reply_from_draft(
         asked = []
     steps = [_why_not_sent(stage, status, ahead) or _next_step(draft, status, is_stopping=stage == "stopping")]
     if status == "failed" and approvals:
-        # Of a decision; what was asked for is asked for still.
+        # What was asked for is asked for still.
         steps = [f"{_reason(draft)[0]} {_AWAITING}"]
     if draft.is_repeated:
         steps.append(_REPEATED)

@@ -166,7 +166,7 @@ def leaves_no_trace(run: Run) -> bool:
 
     Sent again, the message still stands there once.
     """
-    return not run.is_active and not run.messages and run.forgotten > 0
+    return run.status == "failed" and not run.messages and run.forgotten > 0
 
 
 def is_not_sent(reply: Json) -> bool:

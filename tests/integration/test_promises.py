@@ -345,7 +345,7 @@ class Machine(RuleBasedStateMachine):
         self.fake.wait_until(lambda: all(map(self.witness.is_ghost, self._active_runs())), 10)
         # The time of its locks is over, and that of our patience.
         self.fake.store.locks.clear()
-        if self._active_runs():
+        if any(run.is_active or (run.status == "cancelled" and not run.is_over) for run in self.fake.runs):
             reader.SILENT_SECONDS = UNHEARD_SECONDS
 
     def _active_runs(self) -> list[Run]:

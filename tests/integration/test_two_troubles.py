@@ -268,3 +268,32 @@ async def _open_connections(letta: RestLetta) -> int:
 
 class _SameEveryTime:
     hex = "0" * 32
+
+
+async def test_a_model_that_fails_beside_a_question_is_a_failure_that_names_the_question() -> None:
+    """Letta: without Redis nothing keeps two runs of one conversation apart. The message was sent, and not refused."""
+    replies: list[dict[str, Any]] = []
+    with FakeLetta(redis=False) as fake:
+        talk = fake.add_conversation(fake.add_agent("Ada", tools=TOOLS))
+        server = build_server(Settings(base_url=fake.base_url))
+        async with Client(server) as one, Client(server) as other, anyio.create_task_group() as group:
+
+            async def send(client: Client, message: str) -> None:
+                replies.append(await call(client, "send_message", conversation_id=talk.id, message=message))
+
+            group.start_soon(send, one, "#hold asks #tool delete_everything {}")
+            await held(fake, "asks")
+            group.start_soon(send, other, "#hold fails #http 500 hello")
+            await held(fake, "fails")
+            fake.release("asks")
+            await anyio.to_thread.run_sync(fake.wait_until, lambda: talk.thread.pending is not None)
+            fake.release("fails")
+        async with Client(server) as stranger:
+            latest = await call(stranger, "wait_for_reply", conversation_id=talk.id)
+
+    asked, failed = sorted(replies, key=lambda reply: reply["status"])
+    assert (asked["status"], failed["status"], latest["status"]) == ("awaiting_approval", "failed", "failed")
+    assert asked["approvals"] == failed["approvals"] == latest["approvals"] != []
+    assert failed["run_id"] == latest["run_id"] != asked["run_id"]
+    for reply in (failed, latest):
+        assert reply["next_step"].startswith("The agent's model failed. The agent may not go on before the person")

@@ -90,6 +90,14 @@ class Witness:
         request = self.thread(conversation_id).pending
         return request is not None and request["run_id"] == run.id
 
+    def ran_beside_question(self, run: Run, conversation_id: str) -> bool:
+        """Whether a run went on beside another one that asked what is pending now, as runs do without Redis' locks.
+
+        What is sent after a question Letta refuses with an error, unless it is the answer.
+        """
+        is_later = run.stop_reason == "error" or self.text_sent_to(run) is None
+        return not self.asks_still(run, conversation_id) and not is_later
+
     def is_ghost(self, run: Run) -> bool:
         """Whether a run is active and nobody works on it any more."""
         return run.is_active and run not in list(self.fake.stage.tasks.values())
