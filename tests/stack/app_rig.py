@@ -125,7 +125,8 @@ def open_app_rig(folder: Path) -> Generator[AppRig]:
     with (
         open_model() as model_url,
         open_app_server(folder) as server,
-        connect(f"{server.address}/ws", max_size=None, proxy=None) as connection,
+        # Its pings would draw random numbers in a thread, while Hypothesis watches that nobody does.
+        connect(f"{server.address}/ws", max_size=None, proxy=None, ping_interval=None) as connection,
     ):
         yield AppRig(connection, server, model_url)
 
