@@ -23,6 +23,11 @@ environment:
   LETTA_CONV_WAIT_SECONDS  how long a tool waits for a reply unless told otherwise; default 45
   LETTA_CONV_ON_CANCEL     what a cancelled call does to its run: auto, stop or leave; default auto
   LETTA_CONV_ELICITATION   off: never ask the host's person for approvals; default on
+  LETTA_CONV_TOOLSETS      groups of tools to offer: core, manage, memory or all; default core,manage
+  LETTA_CONV_TOOLS         further tools to offer; without toolsets, these alone
+  LETTA_CONV_EXCLUDE_TOOLS tools not to offer
+  LETTA_CONV_READ_ONLY     on: offer only tools that change nothing; default off
+  LETTA_CONV_AGENTS        the only agents that can be reached, by id or exact name; default all
   LETTA_CONV_LOG_LEVEL     DEBUG, INFO, WARNING or ERROR; default WARNING
   LETTA_CONV_LOG_CONTENT   on: log messages and replies too; default off
   LETTA_CONV_LOCAL_TOOLS   tools of an App Server that its agents may ask a person to use; default none
@@ -65,8 +70,7 @@ def _command(arguments: list[str]) -> Callable[[], int]:
     try:
         settings = settings_from_env(os.environ, find_spec("letta_code") is not None, **options)
     except SettingsError as error:
-        print(f"letta-conv-mcp: {error}", file=sys.stderr)
-        return lambda: 2
+        return partial(_refused, error)
     open_logs()
     match command:
         case "demo":
@@ -87,7 +91,16 @@ def _command(arguments: list[str]) -> Callable[[], int]:
             from letta_conv_mcp.transports.stdio import run_stdio
 
             cancels = Cancels()
-            return partial(run_stdio, build_server(settings, cancels=cancels), cancels)
+            try:
+                server = build_server(settings, cancels=cancels)
+            except SettingsError as error:
+                return partial(_refused, error)
+            return partial(run_stdio, server, cancels)
+
+
+def _refused(error: Exception) -> int:
+    print(f"letta-conv-mcp: {error}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,6 +116,16 @@ def _parser() -> argparse.ArgumentParser:
         const="off",
         help="never ask the host's person for approvals (LETTA_CONV_ELICITATION)",
     )
+    shared.add_argument("--toolsets", metavar="NAMES", help="groups of tools to offer (LETTA_CONV_TOOLSETS)")
+    shared.add_argument("--tools", metavar="NAMES", help="further tools to offer (LETTA_CONV_TOOLS)")
+    shared.add_argument("--exclude-tools", metavar="NAMES", help="tools not to offer (LETTA_CONV_EXCLUDE_TOOLS)")
+    shared.add_argument(
+        "--read-only",
+        action="store_const",
+        const="on",
+        help="offer only tools that change nothing (LETTA_CONV_READ_ONLY)",
+    )
+    shared.add_argument("--agents", metavar="NAMES", help="the only agents that can be reached (LETTA_CONV_AGENTS)")
     shared.add_argument(
         "--log-content",
         action="store_const",

@@ -311,6 +311,37 @@ class BlockUnchangeable(LettaFailure):
         super().__init__(f"The memory block {_shown(label)} {why}. Nothing was changed; the same call will fail again.")
 
 
+class TextNotThere(LettaFailure):
+    """What is to be replaced in a memory block doesn't stand there exactly once."""
+
+    def __init__(self, label: str, times: int) -> None:
+        super().__init__(
+            f"old_text stands {times} times in the memory block {_shown(label)}; it must stand there once. Nothing was "
+            "changed: call read_memory, then use a part of what is there."
+        )
+
+
+class ConfirmationNeeded(LettaFailure):
+    """A deletion that nobody has agreed to."""
+
+    def __init__(self, conversation_id: str, *, was_asked: bool) -> None:
+        if was_asked:
+            then = "The person was asked and did not agree; don't call again unless they ask for it."
+        else:
+            then = "It can't be undone: ask the person, then call again with confirm true."
+        super().__init__(f"{_shown(conversation_id)} was not deleted. {then}")
+
+
+class AgentsLimited(LettaFailure):
+    """Agents are to be made by a server that is limited to certain ones."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server may only reach certain agents, so none was made; the same call will fail again. The person "
+            "can change that in its configuration (LETTA_CONV_AGENTS)."
+        )
+
+
 class OwnThread(LettaFailure):
     """An agent's own thread was named where only other conversations will do. `what` completes "can't"."""
 

@@ -49,6 +49,9 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
     Args:
         settings: which Letta, and how to wait for it.
         cancels: where the transport notes what hosts cancel; without it a cancelled call leaves its run alone.
+
+    Raises:
+        SettingsError: the settings leave no tool, or name an unknown one.
     """
 
     @asynccontextmanager
@@ -63,7 +66,7 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
         version=__version__,
         instructions=INSTRUCTIONS,
         website_url=WEBSITE,
-        tools=offered_tools(),
+        tools=offered_tools(settings),
         lifespan=lifespan,
         log_level="WARNING",
         middleware=[_refuse_unknown_prompts],

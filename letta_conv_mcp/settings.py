@@ -16,6 +16,9 @@ from letta_conv_mcp.errors import SettingsError
 CLOUD_ADDRESS = "https://api.letta.com"
 LOCAL = "local"
 """In the place of an address: a Letta on this machine, started by us."""
+Toolset: TypeAlias = Literal["core", "manage", "memory"]
+DEFAULT_TOOLSETS: tuple[Toolset, ...] = ("core", "manage")
+ALL_TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 OnCancel: TypeAlias = Literal["auto", "stop", "leave"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 MAX_WAIT_SECONDS = 3600
@@ -45,6 +48,11 @@ class Settings:
         on_cancel: what a call that the host cancels does to its run: "stop" stops it, "leave" leaves it alone, "auto"
             stops it unless the host says that it was a time-out.
         elicitation: whether the host's person is asked for approvals where the host can ask.
+        toolsets: the groups of tools that are offered; None for the default ones, or none where `tools` names some.
+        tools: further tools that are offered, by name.
+        exclude_tools: tools that are not offered.
+        read_only: whether only tools that change nothing are offered, whatever else is chosen.
+        agents: the only agents that can be reached, by id or exact name; none for all.
         log_level: what goes to stderr.
         log_content: whether messages and replies are logged too.
         local_tools: the tools of an App Server that its agents may ask a person to use.
@@ -59,6 +67,11 @@ class Settings:
     wait_seconds: float = 45
     on_cancel: OnCancel = "auto"
     elicitation: bool = True
+    toolsets: tuple[Toolset, ...] | None = None
+    tools: tuple[str, ...] = ()
+    exclude_tools: tuple[str, ...] = ()
+    read_only: bool = False
+    agents: tuple[str, ...] = ()
     log_level: LogLevel = "WARNING"
     log_content: bool = False
     local_tools: tuple[str, ...] = ()
@@ -101,13 +114,20 @@ def settings_from_env(environment: Mapping[str, str], has_local: bool = False, /
         base_url = CLOUD_ADDRESS
     elif base_url is None and has_local:
         base_url = LOCAL
+    agents = _names(chosen("agents", "LETTA_CONV_AGENTS")[0])
     return Settings(
         api_key=_key(api_key),
         base_url=base_url,
-        agent_id=chosen("agent_id", "LETTA_AGENT_ID")[0],
+        # Where there is one agent, nobody needs to name it.
+        agent_id=chosen("agent_id", "LETTA_AGENT_ID")[0] or (agents[0] if len(agents) == 1 else None),
         wait_seconds=_wait_seconds(*chosen("wait_seconds", "LETTA_CONV_WAIT_SECONDS")),
         on_cancel=_on_cancel(*chosen("on_cancel", "LETTA_CONV_ON_CANCEL")),
         elicitation=_switch(*chosen("elicitation", "LETTA_CONV_ELICITATION"), default=Settings.elicitation),
+        toolsets=_toolsets(*chosen("toolsets", "LETTA_CONV_TOOLSETS")),
+        tools=_names(chosen("tools", "LETTA_CONV_TOOLS")[0]),
+        exclude_tools=_names(chosen("exclude_tools", "LETTA_CONV_EXCLUDE_TOOLS")[0]),
+        read_only=_switch(*chosen("read_only", "LETTA_CONV_READ_ONLY"), default=Settings.read_only),
+        agents=agents,
         log_level=_log_level(*chosen("log_level", "LETTA_CONV_LOG_LEVEL")),
         log_content=_switch(*chosen("log_content", "LETTA_CONV_LOG_CONTENT"), default=Settings.log_content),
         local_tools=_local_tools(*chosen("local_tools", "LETTA_CONV_LOCAL_TOOLS")),
@@ -171,8 +191,19 @@ def _wait_seconds(value: str | None, name: str) -> float:
     return seconds
 
 
+def _names(value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
+
+
+def _toolsets(value: str | None, name: str) -> tuple[Toolset, ...] | None:
+    toolsets = _names(value)
+    if "all" in toolsets:
+        return ALL_TOOLSETS
+    return tuple(cast("Toolset", _one_of((*ALL_TOOLSETS, "all"), toolset, name)) for toolset in toolsets) or None
+
+
 def _local_tools(value: str | None, name: str) -> tuple[str, ...]:
-    tools = tuple(tool.strip() for tool in (value or "").split(",") if tool.strip())
+    tools = _names(value)
     for tool in tools:
         if not tool.isidentifier():
             raise SettingsError(f"{name} must be names of tools with commas between them, got {tool!r}.")

@@ -34,6 +34,11 @@ class Agent(View):
     model: str | None = None
 
 
+class AgentDetail(Agent):
+    memory_blocks: list[str]
+    """The labels of its memory blocks."""
+
+
 class AgentPage(View):
     agents: list[Agent]
     next_cursor: str | None = None
@@ -63,6 +68,16 @@ class Fork(Conversation):
     note: str | None = Field(default=None, exclude_if=_is_none)
 
 
+class Deletion(View):
+    """A conversation that is gone for good."""
+
+    conversation_id: str
+    agent_id: str
+    summary: str | None = None
+    in_context_count: int | None = None
+    note: str = "It can't be undone."
+
+
 class Compaction(View):
     """What a compaction did to the messages in an agent's context."""
 
@@ -87,6 +102,11 @@ class MemoryBlock(View):
     limit: int | None = None
     """The most characters that Letta keeps of it; None where it names none."""
     read_only: bool = Field(default=False, exclude_if=_is_false)
+
+
+class Memory(View):
+    agent_id: str
+    blocks: list[MemoryBlock]
 
 
 class Approval(View):

@@ -11,13 +11,13 @@ import pytest
 from mcp import Client
 
 from letta_conv_mcp.server import build_server
-from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.settings import ALL_TOOLSETS, Settings
 from tests.contract.scenario import PASSWORD
 from tests.differences import DIFFERENCES, NOT_RUN
 from tests.fake import FakeLetta
 from tests.fake.seed import TOOLS as FAKE_TOOLS
 from tests.fake.state import MODEL_HANDLE
-from tests.integration.calls import new_conversation
+from tests.integration.calls import call, new_conversation
 from tests.stack import NO_REDIS, OPEN, Running, Variant, open_stack
 from tests.stack.app_rig import MODEL as APP_MODEL
 from tests.stack.app_rig import TOOLS as APP_TOOLS
@@ -45,7 +45,7 @@ class Place:
     @property
     def settings(self) -> Settings:
         """Our server's."""
-        return Settings(base_url=self.base_url, local_tools=APP_TOOLS if self.rig else ())
+        return Settings(base_url=self.base_url, local_tools=APP_TOOLS if self.rig else (), toolsets=ALL_TOOLSETS)
 
     async def new_conversation(self, client: Client, agent_id: str | None = None) -> str:
         """A fresh conversation's id, with the tools in it."""
@@ -53,6 +53,11 @@ class Place:
         if self.rig is not None:
             self.rig.offer_tools(agent_id or self.agent_id, conversation_id)
         return conversation_id
+
+    async def new_agent(self, client: Client, name: str = "Mem") -> str:
+        """The id of a fresh agent with two memory blocks."""
+        made = await call(client, "create_agent", name=name, model=self.model, persona="I am Mem.", human="This is Bo.")
+        return made["id"]
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +82,12 @@ def letta_without_redis() -> Iterator[Running]:
 def letta_with_password() -> Iterator[Running]:
     with open_stack(Variant(password=PASSWORD)) as running:
         yield running
+
+
+@pytest.fixture(params=["real", "app_server"])
+def real_place_of_each_kind(request: pytest.FixtureRequest) -> Place:
+    """For what the fake can't do: a real Letta server, and a real App Server."""
+    return request.getfixturevalue(f"{request.param}_place")
 
 
 @pytest.fixture

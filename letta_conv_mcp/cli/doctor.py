@@ -11,6 +11,7 @@ import anyio
 
 from letta_conv_mcp.errors import AgentNotFound, LettaFailure, NotConfigured
 from letta_conv_mcp.letta.appserver import AppServerLetta
+from letta_conv_mcp.letta.naming import find_agent
 from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.letta.port import ConversationQuery, Letta
 from letta_conv_mcp.letta.rest import RestLetta
@@ -18,7 +19,6 @@ from letta_conv_mcp.letta.rest_connection import RestConnection
 from letta_conv_mcp.letta.rest_probe import Told, capabilities_of, kind_at
 from letta_conv_mcp.local.standin import HANDLE as STANDIN
 from letta_conv_mcp.settings import Settings
-from letta_conv_mcp.tools.agents import find_agent
 
 T = TypeVar("T")
 NAMES_SHOWN = 10

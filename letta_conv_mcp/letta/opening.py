@@ -5,13 +5,23 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from letta_conv_mcp.letta.limited import LimitedLetta
 from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.settings import Settings
 
 
 @asynccontextmanager
 async def open_letta(settings: Settings) -> AsyncGenerator[Letta]:
-    """The Letta that the settings name. Opening it touches no network; its connections end with the block."""
+    """The Letta that the settings name, limited to the agents that they name.
+
+    Opening it touches no network; its connections end with the block.
+    """
+    async with _open_whole(settings) as letta:
+        yield LimitedLetta(letta, settings.agents) if settings.agents else letta
+
+
+@asynccontextmanager
+async def _open_whole(settings: Settings) -> AsyncGenerator[Letta]:
     # Imported where they are chosen: nobody needs all of them.
     if settings.is_local:
         from letta_conv_mcp.local.opening import open_local

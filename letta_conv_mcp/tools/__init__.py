@@ -6,63 +6,42 @@ returns. The catalog adds what a signature can't say.
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 
 from letta_conv_mcp.app import App, app_of
-from letta_conv_mcp.tools.agents import create_agent, list_agents
+from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.tools.agents import create_agent, list_agents, retrieve_agent
 from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
+from letta_conv_mcp.tools.deletion import delete_conversation
 from letta_conv_mcp.tools.manage import (
     compact_conversation,
     fork_conversation,
     recompile_conversation,
     update_conversation,
 )
+from letta_conv_mcp.tools.memory import read_memory, update_memory
 from letta_conv_mcp.tools.messages import get_history, send_message, wait_for_reply
 from letta_conv_mcp.tools.offered import OfferedTool
 from letta_conv_mcp.tools.progress import STARTING
 from letta_conv_mcp.tools.render import structure_of, text_of
+from letta_conv_mcp.tools.selection import CatalogEntry, selected
 from letta_conv_mcp.views import View
-
-Toolset: TypeAlias = Literal["core", "manage"]
 
 _READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True)
 _ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
 _SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+_CHANGES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
 _DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
-
-
-@dataclass(frozen=True)
-class CatalogEntry:
-    """One tool that can be offered.
-
-    Attributes:
-        function: an async function from arguments and a Context to a view, or to a question for the person; its
-            docstring is shown to models.
-        title: the name for people.
-        toolset: the group it is chosen by.
-        annotations: what a host may assume of it.
-    """
-
-    function: Callable[..., Awaitable[View | InputRequiredResult]]
-    title: str
-    toolset: Toolset
-    annotations: ToolAnnotations
-
-    @property
-    def name(self) -> str:
-        """The tool's name: the function's."""
-        return self.function.__name__
 
 
 CATALOG = (
     CatalogEntry(list_agents, "List agents", "core", _READS),
-    CatalogEntry(create_agent, "Create agent", "core", _ADDS),
+    CatalogEntry(create_agent, "Create agent", "core", _ADDS, makes_agents=True),
     CatalogEntry(create_conversation, "Create conversation", "core", _ADDS),
     CatalogEntry(list_conversations, "List conversations", "core", _READS),
     CatalogEntry(retrieve_conversation, "Retrieve conversation", "core", _READS),
@@ -73,14 +52,22 @@ CATALOG = (
     CatalogEntry(cancel_reply, "Cancel reply", "core", _DECIDES),
     CatalogEntry(update_conversation, "Update conversation", "manage", _SETS),
     CatalogEntry(fork_conversation, "Fork conversation", "manage", _ADDS),
+    CatalogEntry(delete_conversation, "Delete conversation", "manage", _DECIDES, needs_rest=True),
     CatalogEntry(compact_conversation, "Compact conversation", "manage", _DECIDES),
     CatalogEntry(recompile_conversation, "Recompile conversation", "manage", _SETS),
+    CatalogEntry(retrieve_agent, "Retrieve agent", "memory", _READS),
+    CatalogEntry(read_memory, "Read memory", "memory", _READS),
+    CatalogEntry(update_memory, "Update memory", "memory", _CHANGES),
 )
 
 
-def offered_tools() -> list[Tool]:
-    """The catalog as the SDK wants it, in the catalog's order."""
-    return [_offered(entry) for entry in CATALOG]
+def offered_tools(settings: Settings) -> list[Tool]:
+    """What the settings choose of the catalog, as the SDK wants it, in the catalog's order.
+
+    Raises:
+        SettingsError: they choose an unknown tool, or none at all.
+    """
+    return [_offered(entry) for entry in selected(CATALOG, settings)]
 
 
 def _offered(entry: CatalogEntry) -> Tool:

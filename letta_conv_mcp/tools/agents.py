@@ -6,10 +6,11 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
-from letta_conv_mcp.errors import AgentAmbiguous, AgentNeeded, AgentNotFound, UnknownCursor
-from letta_conv_mcp.letta.port import Letta, NewAgent
-from letta_conv_mcp.tools.arguments import Cursor, Limit
-from letta_conv_mcp.views import Agent, AgentPage
+from letta_conv_mcp.errors import AgentNeeded, AgentNotFound, UnknownCursor
+from letta_conv_mcp.letta.naming import find_agent
+from letta_conv_mcp.letta.port import NewAgent
+from letta_conv_mcp.tools.arguments import AgentId, Cursor, Limit
+from letta_conv_mcp.views import Agent, AgentDetail, AgentPage
 from letta_conv_mcp.walk import gather
 
 NAME_CHARS = 200
@@ -23,11 +24,16 @@ async def list_agents(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> AgentPage:
-    """List the Letta agents you can talk to, newest first.
-
-    Take an agent's id or exact name to create_conversation or list_conversations.
-    """
+    """List the Letta agents you can talk to, newest first."""
     return await agent_page(app_of(ctx), query=query, limit=limit, cursor=cursor)
+
+
+async def retrieve_agent(ctx: Context[App], agent_id: AgentId = None) -> AgentDetail:
+    """Look at one agent: its description, its model, and the labels of its memory blocks."""
+    app = app_of(ctx)
+    agent = await resolve_agent(app, agent_id)
+    labels = [block.label for block in await app.letta.memory_blocks(agent.id)]
+    return AgentDetail(**agent.model_dump(), memory_blocks=labels)
 
 
 async def create_agent(
@@ -74,19 +80,6 @@ async def resolve_agent(app: App, agent: str | None) -> Agent:
     if wanted is None:
         raise AgentNeeded
     return await find_agent(app.letta, wanted)
-
-
-async def find_agent(letta: Letta, wanted: str) -> Agent:
-    """The agent with this id or, failing that, with this exact name. Raises as `resolve_agent` does."""
-    try:
-        return await letta.agent(wanted)
-    except AgentNotFound:
-        namesakes = await letta.agents(name=wanted, limit=10)
-    if len(namesakes) > 1:
-        raise AgentAmbiguous(wanted, [agent.id for agent in namesakes])
-    if not namesakes:
-        raise AgentNotFound(wanted)
-    return namesakes[0]
 
 
 async def _require_agent(app: App, cursor: str) -> None:

@@ -38,9 +38,7 @@ async def answer_approval(
     return await wait.reply_of(wait.start(conversation_id, verdict))
 
 
-async def cancel_reply(
-    ctx: Context[App], conversation_id: ConversationId, run_id: RunId = None, detail: DetailLevel = "concise"
-) -> Reply:
+async def cancel_reply(ctx: Context[App], conversation_id: ConversationId, run_id: RunId = None) -> Reply:
     """Stop the agent's run that a message of yours started, or take back a message that still waits to be sent.
 
     Returns what was said so far. What the agent did is not undone. A run of another client is never stopped.
@@ -48,4 +46,4 @@ async def cancel_reply(
     turn = await app_of(ctx).hub.cancel(conversation_id, run_id)
     with anyio.move_on_after(CANCEL_SECONDS):
         await turn.over.wait()
-    return turn.reply(detail)
+    return turn.reply("concise")

@@ -12,14 +12,14 @@ from letta_conv_mcp.views import Detail
 
 AgentId: TypeAlias = Annotated[str | None, Field(description="An agent's id or exact name; default: LETTA_AGENT_ID")]
 ConversationId: TypeAlias = Annotated[
-    str, Field(min_length=1, description="A conversation's id, or default:<agent_id> for the agent's own thread")
+    str, Field(min_length=1, description="A conversation's id, or default:<agent_id>")
 ]
 MessageText: TypeAlias = Annotated[str, Field(pattern=r"\S", description="What to say to the agent")]
 RunId: TypeAlias = Annotated[str | None, Field(description="Default: the conversation's latest run")]
 WaitSeconds: TypeAlias = Annotated[
     float | None,
-    Field(ge=0, le=MAX_WAIT_SECONDS, description="How long to wait, below the host's own limit; usually 45"),
+    Field(ge=0, le=MAX_WAIT_SECONDS, description="Below the host's own time-out; usually 45"),
 ]
-DetailLevel: TypeAlias = Annotated[Detail, Field(description="full adds reasoning, tool uses, usage; cuts nothing")]
+DetailLevel: TypeAlias = Annotated[Detail, Field(description="full: uncut, with reasoning, tool uses, usage")]
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100)]
 Cursor: TypeAlias = Annotated[str | None, Field(description="next_cursor of the page before")]

@@ -52,7 +52,16 @@ def can_ask(ctx: Context[App], reply: Reply) -> bool:
     is_question = reply.status == "awaiting_approval" and bool(reply.approvals)
     if not is_question or any(approval.client_tool for approval in reply.approvals):
         return False
-    if not app_of(ctx).settings.elicitation or ctx.client_capabilities is None:
+    return can_elicit(ctx)
+
+
+def can_elicit(ctx: Context[App]) -> bool:
+    """Whether the host can put a question to its person, and may.
+
+    Where only tools that change nothing are offered, nothing is asked that would lead to a change.
+    """
+    settings = app_of(ctx).settings
+    if not settings.elicitation or settings.read_only or ctx.client_capabilities is None:
         return False
     offered = ctx.client_capabilities.elicitation
     # A host that names no mode means forms.
@@ -86,14 +95,17 @@ def answer_of_round(ctx: Context[App]) -> tuple[Asked, Consent | None] | None:
 
 async def ask(ctx: Context[App], approvals: list[Approval]) -> Consent | None:
     """Put the question by a request of ours, in the older eras, and wait for the answer."""
+    answer = await elicited(ctx, question_text(approvals), SCHEMA)
+    return consent_of(answer) if answer is not None else None
+
+
+async def elicited(ctx: Context[App], message: str, schema: dict[str, Any]) -> ElicitResult | None:
+    """The answer to a request of ours, in the older eras; None where there is none."""
     try:
-        answer = await ctx.session.elicit_form(
-            question_text(approvals), SCHEMA, related_request_id=ctx.request_context.request_id
-        )
+        return await ctx.session.elicit_form(message, schema, related_request_id=ctx.request_context.request_id)
     except MCPError:
         # The host can't after all, or its person's window failed. Nothing was decided.
         return None
-    return consent_of(answer)
 
 
 def consent_of(answer: ElicitResult) -> Consent | None:

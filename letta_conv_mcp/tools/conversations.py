@@ -7,8 +7,9 @@ from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.errors import LettaFailure, UnknownCursor
+from letta_conv_mcp.letta.naming import find_agent
 from letta_conv_mcp.letta.port import ConversationQuery, NewConversation
-from letta_conv_mcp.tools.agents import find_agent, resolve_agent
+from letta_conv_mcp.tools.agents import resolve_agent
 from letta_conv_mcp.tools.arguments import AgentId, ConversationId, Cursor, Limit
 from letta_conv_mcp.turns.recover import standing_of
 from letta_conv_mcp.views import Conversation, ConversationDetail, ConversationPage
@@ -24,8 +25,8 @@ async def create_conversation(
 ) -> Conversation:
     """Open a new, empty conversation with an agent.
 
-    It has a message history of its own; the agent's memory and tools are shared with its other conversations.
-    Then call send_message with its id.
+    Its history is its own; the agent's memory and tools are shared by all its conversations.
+    Then call send_message.
     """
     app = app_of(ctx)
     agent = await resolve_agent(app, agent_id)

@@ -16,6 +16,9 @@ from pydantic_core import ErrorDetails
 
 from letta_conv_mcp.errors import InvalidArguments, LettaFailure
 
+_GUESSED = ("minLength", "pattern")
+"""Rules for arguments that every model keeps untold: ours all mean "not empty"."""
+
 
 class OfferedTool(Tool):
     """A tool as a host is offered it."""
@@ -66,6 +69,8 @@ def compact_schema(schema: Mapping[str, Any], *, nulls: bool = True) -> dict[str
         if key == "title" and isinstance(value, str):
             continue
         if key == "description" and "properties" in schema:
+            continue
+        if key in _GUESSED and not nulls and not isinstance(value, Mapping):
             continue
         compact[key] = _compact_value(value, nulls)
     kinds = cast("list[dict[str, Any]]", compact.get("anyOf") or [])

@@ -10,7 +10,9 @@ import pytest
 
 from letta_conv_mcp import __version__
 from letta_conv_mcp.server import INSTRUCTIONS, NAME
+from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools import CATALOG
+from letta_conv_mcp.tools.selection import selected
 from tests.conformance.node import run
 from tests.fake import FakeLetta
 
@@ -56,7 +58,9 @@ def test_every_tool_is_offered_and_no_schema_is_in_error(inspect: Inspect) -> No
     """MCP: `--strict` exits with 6 where a host would have to refuse a tool's schema."""
     answer = inspect("tools/list", "--strict")
 
-    assert [tool["name"] for tool in answer["result"]["tools"]] == [entry.name for entry in CATALOG]
+    assert [tool["name"] for tool in answer["result"]["tools"]] == [
+        entry.name for entry in selected(CATALOG, Settings())
+    ]
     problems = [finding for tool in answer.get("schemaFindings", []) for finding in tool["findings"]]
     assert [problem for problem in problems if problem["severity"] == "error"] == []
 

@@ -13,7 +13,7 @@ import pytest
 from letta_conv_mcp import errors
 from letta_conv_mcp.__main__ import EPILOG
 from letta_conv_mcp.errors import SettingsError
-from letta_conv_mcp.settings import Settings, settings_from_env
+from letta_conv_mcp.settings import ALL_TOOLSETS, DEFAULT_TOOLSETS, Settings, settings_from_env
 from letta_conv_mcp.tools import CATALOG, offered_tools
 from letta_conv_mcp.turns import reply
 
@@ -42,11 +42,11 @@ def blocks(language: str) -> list[str]:
 
 def tool_table() -> str:
     """The table of tools, made from the catalog."""
-    lines = ["| Tool | Does | Changes something |", "| --- | --- | --- |"]
-    for entry, tool in zip(CATALOG, offered_tools(), strict=True):
+    lines = ["| Tool | Does | Changes something | Toolset |", "| --- | --- | --- | --- |"]
+    for entry, tool in zip(CATALOG, offered_tools(Settings(toolsets=ALL_TOOLSETS)), strict=True):
         sentence = tool.description.split(".")[0]
         changes = "no" if entry.annotations.read_only_hint else "yes"
-        lines.append(f"| `{tool.name}` | {sentence} | {changes} |")
+        lines.append(f"| `{tool.name}` | {sentence} | {changes} | {entry.toolset} |")
     return "\n".join(lines) + "\n"
 
 
@@ -73,6 +73,9 @@ def test_every_setting_is_in_the_table_and_in_the_help() -> None:
     assert (defaults["LETTA_CONV_ELICITATION"] == "on") == Settings.elicitation
     assert (defaults["LETTA_CONV_LOG_CONTENT"] == "on") == Settings.log_content
     assert (defaults["LETTA_CONV_LOCAL_TOOLS"] == "none") == (Settings.local_tools == ())
+    assert defaults["LETTA_CONV_TOOLSETS"] == ",".join(DEFAULT_TOOLSETS)
+    assert (defaults["LETTA_CONV_READ_ONLY"] == "on") == Settings.read_only
+    assert (Settings.tools, Settings.exclude_tools, Settings.agents) == ((), (), ())
     assert (Settings.local_dir, Settings.local_model) == (None, None)
 
 

@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 
 from letta_conv_mcp.server import build_server
-from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.settings import ALL_TOOLSETS, Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "surface.json"
 
 async def surface() -> dict[str, Any]:
     """All that a host can learn of us without asking Letta, as it goes over the wire."""
-    async with Client(build_server(Settings()), mode="legacy") as client:
+    async with Client(build_server(Settings(toolsets=ALL_TOOLSETS)), mode="legacy") as client:
         tools = (await client.list_tools()).tools
         templates = (await client.list_resource_templates()).resource_templates
         prompts = (await client.list_prompts()).prompts
@@ -46,7 +46,7 @@ async def test_tools_resources_and_schemas_are_those_of_the_snapshot() -> None:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_both_eras_are_offered_the_same_tools(mode: str) -> None:
-    async with Client(build_server(Settings()), mode=mode) as client:
+    async with Client(build_server(Settings(toolsets=ALL_TOOLSETS)), mode=mode) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
 
     assert names == [tool["name"] for tool in json.loads(SNAPSHOT.read_text(encoding="utf-8"))["tools"]]

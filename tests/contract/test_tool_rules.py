@@ -8,15 +8,16 @@ import pytest
 from mcp import Client
 from mcp.server.mcpserver.tools import Tool
 
-from letta_conv_mcp.server import INSTRUCTIONS
+from letta_conv_mcp.server import INSTRUCTIONS, build_server
+from letta_conv_mcp.settings import ALL_TOOLSETS, DEFAULT_TOOLSETS, Settings, Toolset
 from letta_conv_mcp.tools import CATALOG, offered_tools
 from tests.conftest import Place
 from tests.integration.calls import call, text_of_result
 
-TOOLS = {tool.name: tool for tool in offered_tools()}
+TOOLS = {tool.name: tool for tool in offered_tools(Settings(toolsets=ALL_TOOLSETS))}
 
-SHOWN_BUDGET = 10 * 1024
-LISTED_BUDGET = 22 * 1024
+SHOWN_BUDGETS = {DEFAULT_TOOLSETS: 10_000, ALL_TOOLSETS: 15_000}
+LISTED_BUDGETS = {DEFAULT_TOOLSETS: 22_000, ALL_TOOLSETS: 32_000}
 
 
 def compact(value: object) -> int:
@@ -76,20 +77,22 @@ def test_names_are_lettas_verbs_without_a_prefix() -> None:
     assert all(name == name.lower() and "_" in name and len(name) <= 40 for name in TOOLS)
 
 
-def test_what_a_model_is_shown_stays_within_its_budget() -> None:
-    assert sum(shown(tool) for tool in TOOLS.values()) <= SHOWN_BUDGET
+@pytest.mark.parametrize("toolsets", SHOWN_BUDGETS, ids="+".join)
+def test_what_a_model_is_shown_stays_within_its_budget(toolsets: tuple[Toolset, ...]) -> None:
+    offered = offered_tools(Settings(toolsets=toolsets))
+
+    assert sum(shown(tool) for tool in offered) <= SHOWN_BUDGETS[toolsets]
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_the_list_of_tools_stays_within_its_budget(mode: str) -> None:
-    from letta_conv_mcp.server import build_server
-    from letta_conv_mcp.settings import Settings
-
-    async with Client(build_server(Settings()), mode=mode) as client:
+@pytest.mark.parametrize("toolsets", LISTED_BUDGETS, ids="+".join)
+async def test_the_list_of_tools_stays_within_its_budget(mode: str, toolsets: tuple[Toolset, ...]) -> None:
+    async with Client(build_server(Settings(toolsets=toolsets)), mode=mode) as client:
         listed = await client.list_tools()
 
-    assert compact(listed.model_dump(mode="json", by_alias=True, exclude_none=True)) <= LISTED_BUDGET
+    tools = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed.tools]
+    assert compact(tools) <= LISTED_BUDGETS[toolsets]
 
 
 def test_the_instructions_fit_where_hosts_cut_them() -> None:
@@ -147,7 +150,15 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         long = {"conversation_id": (await call(client, "create_conversation", agent_id=place.agent_id))["id"]}
         calls += [("send_message", {**long, "message": f"message {number}"}) for number in range(8)]
         calls += [(name, long) for name in ("fork_conversation", "compact_conversation", "recompile_conversation")]
-        assert {name for name, _ in calls} == set(TOOLS)
+        agent = {"agent_id": await place.new_agent(client)}
+        calls += [
+            ("retrieve_agent", agent),
+            ("read_memory", agent),
+            ("update_memory", {**agent, "label": "human", "value": "Bo"}),
+        ]
+        if not place.rig:
+            calls.append(("delete_conversation", {**long, "confirm": True}))
+        assert {name for name, _ in calls} == {tool.name for tool in offered_tools(place.settings)}
     pending: list[str] = []
 
     for name, arguments in calls:

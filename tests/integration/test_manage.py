@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
 NOBODY = "conv-00000000-0000-4000-8000-000000000000"
 
 
-@pytest.fixture(params=["real", "app_server"])
-def place(request: pytest.FixtureRequest) -> Place:
-    return request.getfixturevalue(f"{request.param}_place")
+@pytest.fixture
+def place(real_place_of_each_kind: Place) -> Place:
+    return real_place_of_each_kind
 
 
 @pytest.fixture

@@ -6,21 +6,24 @@ On a real Letta server and a real App Server; the fake has neither memory nor a 
 from collections.abc import AsyncIterator
 
 import pytest
+from mcp import Client
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.letta.port import ConversationQuery, Letta, NewAgent, NewConversation
+from letta_conv_mcp.server import build_server
 from letta_conv_mcp.views import Agent
 from tests.conftest import Place
+from tests.integration.calls import call, failure
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
 
 NOBODY = "agent-00000000-0000-4000-8000-000000000000"
 
 
-@pytest.fixture(params=["real", "app_server"])
-def place(request: pytest.FixtureRequest) -> Place:
-    return request.getfixturevalue(f"{request.param}_place")
+@pytest.fixture
+def place(real_place_of_each_kind: Place) -> Place:
+    return real_place_of_each_kind
 
 
 @pytest.fixture
@@ -100,3 +103,64 @@ async def test_a_conversation_is_deleted_where_the_server_can(letta: Letta, agen
         await letta.delete_conversation(conversation.id)
     with pytest.raises(errors.OwnThread):
         await letta.delete_conversation(f"default:{agent.id}")
+
+
+@pytest.fixture
+async def client(place: Place) -> AsyncIterator[Client]:
+    async with Client(build_server(place.settings)) as connected:
+        yield connected
+
+
+async def values(client: Client, agent_id: str) -> dict[str, str]:
+    """The blocks as read_memory shows them."""
+    memory = await call(client, "read_memory", agent_id=agent_id)
+    assert memory["agent_id"] == agent_id
+    return {block["label"]: block["value"] for block in memory["blocks"]}
+
+
+async def test_memory_is_read_and_changed_whole_or_in_part_by_an_agents_name(client: Client, place: Place) -> None:
+    name = f"Mem of {place.agent_id}"
+    agent_id = await place.new_agent(client, name)
+
+    whole = await call(client, "update_memory", agent_id=name, label="human", value="This is Kim.\nShe likes green.")
+    part = await call(client, "update_memory", agent_id=name, label="human", old_text="green", new_text="blue")
+    cleared = await call(client, "update_memory", agent_id=name, label="persona", old_text="I am Mem.", new_text="")
+
+    assert (whole["label"], whole["value"]) == ("human", "This is Kim.\nShe likes green.")
+    assert part["value"] == "This is Kim.\nShe likes blue."
+    assert cleared["value"] == ""
+    assert await values(client, agent_id) == {"persona": "", "human": "This is Kim.\nShe likes blue."}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({}, "give either value, or old_text with new_text"),
+        ({"old_text": "Bo"}, "give either value, or old_text with new_text"),
+        ({"new_text": "Bo"}, "give either value, or old_text with new_text"),
+        ({"value": "x", "old_text": "Bo", "new_text": "Kim"}, "give either value, or old_text with new_text"),
+        ({"value": "x", "new_text": "Kim"}, "give either value, or old_text with new_text"),
+        ({"old_text": "Kim", "new_text": "Bo"}, "old_text stands 0 times in the memory block 'human'"),
+        ({"old_text": "s", "new_text": "z"}, "old_text stands 2 times in the memory block 'human'"),
+        ({"label": "nothing", "value": "x"}, "has no memory block 'nothing'"),
+        ({"label": "nothing", "old_text": "x", "new_text": "y"}, "has no memory block 'nothing'"),
+    ],
+)
+async def test_a_change_that_can_not_be_meant_so_changes_nothing(
+    client: Client, place: Place, arguments: dict[str, str], problem: str
+) -> None:
+    agent_id = await place.new_agent(client)
+
+    sentence = await failure(client, "update_memory", **{"agent_id": agent_id, "label": "human", **arguments})
+
+    assert problem in sentence
+    assert await values(client, agent_id) == {"persona": "I am Mem.", "human": "This is Bo."}
+
+
+async def test_an_agent_is_shown_with_the_labels_of_its_memory(client: Client, place: Place) -> None:
+    agent_id = await place.new_agent(client, "Shown")
+
+    shown = await call(client, "retrieve_agent", agent_id=agent_id)
+
+    assert (shown["id"], shown["name"], sorted(shown["memory_blocks"])) == (agent_id, "Shown", ["human", "persona"])
+    assert "No agent" in await failure(client, "retrieve_agent", agent_id=NOBODY)

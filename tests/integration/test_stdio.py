@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools import CATALOG
+from letta_conv_mcp.tools.selection import selected
 from tests.conftest import Place
 from tests.fake import FakeLetta
 from tests.integration.stdio import ENVELOPE, Host, started
@@ -18,6 +20,7 @@ from tests.integration.stdio import ENVELOPE, Host, started
 ENDS_WITHIN = 1.0
 """Seconds: our promise."""
 
+BY_DEFAULT = len(selected(CATALOG, Settings(base_url="local")))
 HANDSHAKES = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 
 
@@ -29,7 +32,7 @@ def test_every_handshake_version_is_answered_in_kind(version: str) -> None:
         assert result["protocolVersion"] == version
         assert result["serverInfo"]["name"] == "letta-conv-mcp"
         assert result["instructions"].startswith("Talk to Letta agents.")
-        assert len(host.ask("tools/list")["tools"]) == len(CATALOG)
+        assert len(host.ask("tools/list")["tools"]) == BY_DEFAULT
 
 
 def test_the_newest_version_needs_no_handshake() -> None:
@@ -39,7 +42,7 @@ def test_the_newest_version_needs_no_handshake() -> None:
 
         assert "2026-07-28" in discovered["supportedVersions"]
         assert discovered["instructions"].startswith("Talk to Letta agents.")
-        assert len(tools["tools"]) == len(CATALOG)
+        assert len(tools["tools"]) == BY_DEFAULT
 
 
 @pytest.mark.parametrize("is_modern", [False, True], ids=["handshake", "2026-07-28"])

@@ -56,6 +56,10 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.BlockNotFound("agent-1", "human"), "Nothing was changed; use another label."),
     (errors.BlockUnchangeable("human", 5000), "Nothing was changed; the same call will fail again."),
     (errors.BlockUnchangeable("human", None), "Nothing was changed; the same call will fail again."),
+    (errors.TextNotThere("human", 2), "call read_memory, then use a part of what is there."),
+    (errors.ConfirmationNeeded("conv-1", was_asked=True), "don't call again unless they ask for it."),
+    (errors.ConfirmationNeeded("conv-1", was_asked=False), "then call again with confirm true."),
+    (errors.AgentsLimited(), "can change that in its configuration (LETTA_CONV_AGENTS)."),
     (errors.OwnThread("be changed"), "Nothing was done; name another conversation."),
     (errors.NotSupported("do that"), "Nothing was done; the same call will fail again."),
 ]

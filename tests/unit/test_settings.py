@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from letta_conv_mcp.errors import SettingsError
-from letta_conv_mcp.settings import CLOUD_ADDRESS, MAX_WAIT_SECONDS, Settings, settings_from_env
+from letta_conv_mcp.settings import ALL_TOOLSETS, CLOUD_ADDRESS, MAX_WAIT_SECONDS, Settings, settings_from_env
 
 KEY = "sk-let-0123456789"
 VARIABLES = {
@@ -19,6 +19,8 @@ VARIABLES = {
     "elicitation": "LETTA_CONV_ELICITATION",
     "log_level": "LETTA_CONV_LOG_LEVEL",
     "log_content": "LETTA_CONV_LOG_CONTENT",
+    "toolsets": "LETTA_CONV_TOOLSETS",
+    "read_only": "LETTA_CONV_READ_ONLY",
     "local_tools": "LETTA_CONV_LOCAL_TOOLS",
 }
 BAD_VALUES = [
@@ -44,6 +46,9 @@ BAD_VALUES = [
     ("base_url", "http://:8283"),
     ("base_url", "ws://"),
     ("base_url", "ws://127.0.0.1:4500?x=1"),
+    ("toolsets", "core,everything"),
+    ("toolsets", "core memory"),
+    ("read_only", "yes"),
     ("local_tools", "Read Write"),
     ("local_tools", "Read,../Write"),
     ("local_tools", "Read,Agent"),
@@ -75,6 +80,11 @@ def test_every_variable_has_its_field() -> None:
         "LETTA_CONV_WAIT_SECONDS": "7.5",
         "LETTA_CONV_ON_CANCEL": "Stop",
         "LETTA_CONV_ELICITATION": "OFF",
+        "LETTA_CONV_TOOLSETS": "core, memory",
+        "LETTA_CONV_TOOLS": "fork_conversation, update_conversation",
+        "LETTA_CONV_EXCLUDE_TOOLS": "cancel_reply",
+        "LETTA_CONV_READ_ONLY": "On",
+        "LETTA_CONV_AGENTS": "Ada, agent-1",
         "LETTA_CONV_LOG_LEVEL": "debug",
         "LETTA_CONV_LOG_CONTENT": "on",
         "LETTA_CONV_UNHEARD_OF": "x",
@@ -88,6 +98,11 @@ def test_every_variable_has_its_field() -> None:
         wait_seconds=7.5,
         on_cancel="stop",
         elicitation=False,
+        toolsets=("core", "memory"),
+        tools=("fork_conversation", "update_conversation"),
+        exclude_tools=("cancel_reply",),
+        read_only=True,
+        agents=("Ada", "agent-1"),
         log_level="DEBUG",
         log_content=True,
         local_environment={"PATH": "/bin"},
@@ -133,6 +148,17 @@ def test_a_good_flag_wins_over_a_bad_variable() -> None:
     assert settings_from_env(environment, **flags) == Settings(
         base_url="http://letta.example", wait_seconds=1, log_level="ERROR"
     )
+
+
+def test_all_toolsets_have_a_word() -> None:
+    assert settings_from_env({}, toolsets="all").toolsets == ALL_TOOLSETS
+    assert settings_from_env({"LETTA_CONV_TOOLSETS": " , "}).toolsets is None
+
+
+def test_where_one_agent_can_be_reached_it_is_the_default_one() -> None:
+    assert settings_from_env({}, agents="Ada").agent_id == "Ada"
+    assert settings_from_env({}, agents="Ada,Bob").agent_id is None
+    assert settings_from_env({"LETTA_AGENT_ID": "Bob"}, agents="Ada").agent_id == "Bob"
 
 
 def test_a_flag_that_is_none_leaves_its_variable_alone() -> None:

@@ -1,0 +1,56 @@
+"""Tools that read and change what an agent always has before it: its memory blocks."""
+
+from typing import Annotated
+
+from mcp.server.mcpserver import Context
+from pydantic import Field
+
+from letta_conv_mcp.app import App, app_of
+from letta_conv_mcp.errors import BlockNotFound, InvalidArguments, TextNotThere
+from letta_conv_mcp.tools.agents import resolve_agent
+from letta_conv_mcp.tools.arguments import AgentId
+from letta_conv_mcp.views import Memory, MemoryBlock
+
+
+async def read_memory(ctx: Context[App], agent_id: AgentId = None) -> Memory:
+    """Read an agent's memory blocks, which are part of its prompt in all its conversations."""
+    app = app_of(ctx)
+    agent = await resolve_agent(app, agent_id)
+    return Memory(agent_id=agent.id, blocks=await app.letta.memory_blocks(agent.id))
+
+
+async def update_memory(
+    ctx: Context[App],
+    label: Annotated[str, Field(min_length=1, description="The block's label, as read_memory shows it")],
+    agent_id: AgentId = None,
+    value: Annotated[str | None, Field(description="The whole new text")] = None,
+    old_text: Annotated[str | None, Field(min_length=1, description="A part that stands there once")] = None,
+    new_text: Annotated[str | None, Field(description="What replaces old_text")] = None,
+) -> MemoryBlock:
+    """Change a block of an agent's memory, for all its conversations: all of it, or one part.
+
+    Give value, or old_text and new_text. Nothing keeps the text that was there before: call read_memory first.
+    """
+    is_part = old_text is not None and new_text is not None
+    if (value is None) != is_part or (value is not None and (old_text, new_text) != (None, None)):
+        raise InvalidArguments("update_memory", ["give either value, or old_text with new_text"])
+    app = app_of(ctx)
+    agent = await resolve_agent(app, agent_id)
+    if old_text is not None and new_text is not None:
+        value = with_part_replaced(await app.letta.memory_blocks(agent.id), agent.id, label, old_text, new_text)
+    return await app.letta.update_memory_block(agent.id, label, value or "")
+
+
+def with_part_replaced(blocks: list[MemoryBlock], agent_id: str, label: str, old: str, new: str) -> str:
+    """A block's text with one part replaced.
+
+    Raises:
+        BlockNotFound: there is no such block.
+        TextNotThere: the part doesn't stand there exactly once.
+    """
+    for block in blocks:
+        if block.label == label:
+            if (times := block.value.count(old)) != 1:
+                raise TextNotThere(label, times)
+            return block.value.replace(old, new)
+    raise BlockNotFound(agent_id, label)

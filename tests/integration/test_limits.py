@@ -1,0 +1,161 @@
+"""What is excluded can't be reached by any path: tools that aren't offered, and agents outside of `--agents`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+
+from letta_conv_mcp.server import build_server
+from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.tools import CATALOG
+from tests.conftest import Place
+from tests.fake import FakeLetta
+from tests.integration.calls import call, failure, text_of_result
+
+pytestmark = pytest.mark.anyio
+
+HIDDEN = "hidden from view"
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A host that may only reach one agent, and what lies outside of that."""
+
+    client: Client
+    place: Place
+    other_agent: str
+    other_name: str
+    other_conversation: str
+
+
+@pytest.fixture
+async def limited(place: Place, era: str) -> AsyncIterator[Limited]:
+    async with Client(build_server(place.settings), mode=era) as all_round:
+        name = f"Bob of {place.agent_id}"
+        other = await call(all_round, "create_agent", name=name, model=place.model, persona=HIDDEN)
+        conversation = await call(all_round, "create_conversation", agent_id=other["id"], summary=HIDDEN)
+        await call(all_round, "send_message", conversation_id=conversation["id"], message=HIDDEN)
+    settings = replace(place.settings, agents=(place.agent_id, "Nobody yet"))
+    async with Client(build_server(settings), mode=era) as client:
+        yield Limited(client, place, other["id"], name, conversation["id"])
+
+
+def values_for(limited: Limited, tool: str) -> list[dict[str, Any]]:
+    """Arguments by which a tool would reach what lies outside, for every argument that can name it."""
+    properties = next(entry for entry in CATALOG if entry.name == tool).function.__annotations__
+    rest: dict[str, Any] = {
+        "message": HIDDEN,
+        "summary": HIDDEN,
+        "confirm": True,
+        "label": "persona",
+        "value": HIDDEN,
+        "deny": ["call_1"],
+    }
+    given = {name: value for name, value in rest.items() if name in properties}
+    ways: list[dict[str, Any]] = []
+    if "conversation_id" in properties:
+        ways += [{"conversation_id": limited.other_conversation}, {"conversation_id": f"default:{limited.other_agent}"}]
+    if "agent_id" in properties:
+        ways += [{"agent_id": limited.other_agent}, {"agent_id": limited.other_name}]
+    return [{**given, **way} for way in ways]
+
+
+async def test_no_tool_reaches_another_agent_or_tells_that_it_is_there(limited: Limited) -> None:
+    offered = [tool.name for tool in (await limited.client.list_tools()).tools]
+    tried = [(tool, arguments) for tool in offered for arguments in values_for(limited, tool)]
+
+    for tool, arguments in tried:
+        sentence = await failure(limited.client, tool, **arguments)
+        assert "No agent" in sentence or "No conversation" in sentence, (tool, sentence)
+        assert HIDDEN not in sentence
+    assert {tool for tool, _ in tried} == set(offered) - {"list_agents", "compare_replies"}
+
+
+async def test_no_list_shows_another_agent_or_its_conversations(limited: Limited) -> None:
+    own = await limited.place.new_conversation(limited.client)
+
+    agents = await call(limited.client, "list_agents", limit=100)
+    searched = await call(limited.client, "list_agents", query="Bob")
+    conversations = await call(limited.client, "list_conversations", limit=100)
+    found = await call(limited.client, "list_conversations", search=HIDDEN)
+    resources = (await limited.client.list_resources()).resources
+
+    assert [agent["id"] for agent in agents["agents"]] == [limited.place.agent_id]
+    assert searched["agents"] == found["conversations"] == []
+    assert {conversation["agent_id"] for conversation in conversations["conversations"]} == {limited.place.agent_id}
+    assert own in [conversation["id"] for conversation in conversations["conversations"]]
+    assert len(resources) > 1
+    assert not [resource for resource in resources if limited.other_conversation in str(resource.uri)]
+
+
+async def test_no_resource_reads_another_agents_conversation(limited: Limited) -> None:
+    base = f"letta://conversations/{limited.other_conversation}"
+    for uri in (
+        base,
+        f"{base}/messages",
+        f"{base}/messages?limit=5",
+        f"{base}/transcript.md",
+        f"letta://conversations/default:{limited.other_agent}",
+        f"letta://agents/{limited.other_agent}/conversations",
+    ):
+        with pytest.raises(MCPError, match=r"No agent|No conversation"):
+            await limited.client.read_resource(uri)
+    agents = await limited.client.read_resource("letta://agents")
+
+    assert limited.other_agent not in str(agents)
+
+
+async def test_the_agent_that_may_be_reached_works_as_ever(limited: Limited) -> None:
+    conversation_id = await limited.place.new_conversation(limited.client)
+
+    reply = await call(limited.client, "send_message", conversation_id=conversation_id, message="hello")
+    again = await call(limited.client, "wait_for_reply", conversation_id=conversation_id, run_id=reply["run_id"])
+    page = await call(limited.client, "get_history", conversation_id=conversation_id)
+
+    assert (reply["status"], reply["text"]) == (again["status"], again["text"]) == ("completed", "echo: hello")
+    assert page["messages"][-1]["text"] == "echo: hello"
+
+
+async def test_several_agents_conversations_come_in_pages_without_those_of_others(fake: FakeLetta) -> None:
+    """Ours: what is left out must not make a page look like the last one."""
+    agents = [fake.add_agent(name) for name in ("Ada", "Bob", "Cay")]
+    for _ in range(70):
+        for agent in agents:
+            fake.add_conversation(agent)
+    settings = Settings(base_url=fake.base_url, agents=("Ada", "Cay"))
+    seen: list[dict[str, Any]] = []
+    async with Client(build_server(settings)) as client:
+        cursor: str | None = None
+        while not seen or cursor:
+            page = await call(client, "list_conversations", limit=50, cursor=cursor)
+            seen += page["conversations"]
+            cursor = page["next_cursor"]
+
+    assert len({conversation["id"] for conversation in seen}) == len(seen) == 140
+    assert {conversation["agent_id"] for conversation in seen} == {agents[0].id, agents[2].id}
+
+
+async def test_an_agent_that_is_named_twice_or_ambiguously_is_told(fake: FakeLetta) -> None:
+    ada, twins = fake.add_agent("Ada"), [fake.add_agent("Twin"), fake.add_agent("Twin")]
+    async with Client(build_server(Settings(base_url=fake.base_url, agents=("Ada", ada.id)))) as client:
+        listed = await call(client, "list_agents")
+    async with Client(build_server(Settings(base_url=fake.base_url, agents=("Twin",)))) as client:
+        sentence = await failure(client, "list_agents")
+
+    assert [agent["id"] for agent in listed["agents"]] == [ada.id]
+    assert all(twin.id in sentence for twin in twins)
+
+
+async def test_a_tool_that_is_not_offered_can_not_be_called(place: Place, era: str) -> None:
+    async with Client(build_server(replace(place.settings, read_only=True)), mode=era) as client:
+        offered = {tool.name for tool in (await client.list_tools()).tools}
+        hidden = [entry.name for entry in CATALOG if entry.name not in offered]
+        for name in hidden:
+            result = await client.call_tool(name, {"conversation_id": f"default:{place.agent_id}"})
+            assert result.is_error
+            assert text_of_result(result) == f"Unknown tool: {name}"
+
+    assert {"send_message", "answer_approval", "update_memory"} <= set(hidden)
+    assert "get_history" in offered
