@@ -24,6 +24,8 @@ from letta_conv_mcp.views import Approval
 PAGE = 100
 RECOVERY_SECONDS = 2.0
 """How long a server that was restarted may take to begin with what it left unfinished."""
+BEGIN_SECONDS = 2.0
+"""How long it may take to begin with the next message in its queue."""
 PAGES_LOOKED_THROUGH = 10
 """How far back in the history a run is looked for."""
 
@@ -122,6 +124,9 @@ class AppServerRuns:
 
     async def cancel_run(self, run: Run) -> None:
         talk = await self._talk(run.conversation_id or f"{DEFAULT_PREFIX}{run.agent_id}")
+        with anyio.move_on_after(BEGIN_SECONDS):
+            # What it was at work on has just ended, and it takes the next message from its queue.
+            await talk.activity(talk.leg(run.id))
         if talk.active is None or talk.active.id != run.id:
             # An abort stops whatever the server is at work on, and lets what waits behind it begin.
             raise errors.NotSupported("take back a message that waits in its own queue behind another client's")

@@ -132,6 +132,11 @@ class Talk:
         while not self.is_processing:
             await self._changed.wait()
 
+    async def activity(self, awaited: Leg | None) -> None:
+        """Wait until something goes on in it, as long as the awaited leg may be it."""
+        while self.active is None and awaited is not None and not (awaited.is_over or awaited.is_cut):
+            await self._changed.wait()
+
     def hear(self, event: Json) -> list[Json]:
         """Take in what a connection said. Returns what to tell the server in return: decisions made before."""
         self._changed.set()
