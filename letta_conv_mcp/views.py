@@ -109,6 +109,23 @@ class Memory(View):
     blocks: list[MemoryBlock]
 
 
+class SearchHit(View):
+    conversation_id: str | None
+    message_id: str
+    type: str
+    text: str
+    """The part of the message that holds what was looked for."""
+    date: str | None = None
+
+
+class SearchResult(View):
+    """What was found, newest first where we looked ourselves, else as Letta ranks it."""
+
+    hits: list[SearchHit]
+    searched: str
+    """How far was looked."""
+
+
 class Approval(View):
     """A tool call that the agent may only make when a person allows it."""
 

@@ -17,9 +17,9 @@ from letta_conv_mcp.letta.appserver_link import Link
 from letta_conv_mcp.letta.appserver_talks import Talk
 from letta_conv_mcp.letta.content import Json, content_text, text_or_none
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.letta.port import NOT_RECORDED, Decision, Order, Outgoing, Run
+from letta_conv_mcp.letta.port import NOT_RECORDED, Decision, MessageQuery, Order, Outgoing, Run
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX, approvals_from_json
-from letta_conv_mcp.views import Approval
+from letta_conv_mcp.views import Approval, SearchHit
 
 PAGE = 100
 RECOVERY_SECONDS = 2.0
@@ -94,6 +94,10 @@ class AppServerRuns:
         if not await self._segment(conversation_id, run_id):
             raise errors.RunNotFound(conversation_id, run_id)
         return _run_in_history(talk, run_id)
+
+    async def search_messages(self, query: MessageQuery, *, limit: int) -> list[SearchHit] | None:
+        del query, limit
+        return None
 
     async def run_messages(self, run: Run) -> list[Json]:
         conversation_id = run.conversation_id or f"{DEFAULT_PREFIX}{run.agent_id}"

@@ -15,6 +15,7 @@ from letta_conv_mcp.letta.port import (
     ConversationQuery,
     Frames,
     Letta,
+    MessageQuery,
     NewAgent,
     NewConversation,
     Order,
@@ -22,7 +23,7 @@ from letta_conv_mcp.letta.port import (
     Run,
 )
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
-from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock
+from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock, SearchHit
 
 PAGE = 100
 
@@ -127,6 +128,16 @@ class LimitedLetta:
     ) -> list[Json]:
         await self._require(conversation_id)
         return await self._letta.messages(conversation_id, order=order, before=before, after=after, limit=limit)
+
+    async def search_messages(self, query: MessageQuery, *, limit: int) -> list[SearchHit] | None:
+        if query.conversation_id is not None:
+            await self._require(query.conversation_id)
+        elif query.agent_id is not None:
+            await self._require_agent(query.agent_id)
+        else:
+            # Letta's search would go through everybody's.
+            return None
+        return await self._letta.search_messages(query, limit=limit)
 
     async def pending_approvals(self, conversation_id: str) -> list[Approval]:
         await self._require(conversation_id)

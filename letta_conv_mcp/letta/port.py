@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from letta_conv_mcp.letta.content import Json
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock
+from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock, SearchHit
 
 Order: TypeAlias = Literal["asc", "desc"]
 OrderBy: TypeAlias = Literal["last_message_at", "created_at", "last_run_completion"]
@@ -61,6 +61,15 @@ class ConversationQuery:
     archived: bool | None = None
     order_by: OrderBy = "last_message_at"
     order: Order = "desc"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageQuery:
+    """Which messages to look for: in one conversation, or in all of an agent's."""
+
+    text: str
+    agent_id: str | None = None
+    conversation_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +191,10 @@ class Letta(Protocol):
         self, conversation_id: str, *, order: Order, before: str | None = None, after: str | None = None, limit: int
     ) -> list[Json]:
         """The entries of `limit` stored messages. See `letta.paging` for what the cursors mean."""
+        ...
+
+    async def search_messages(self, query: MessageQuery, *, limit: int) -> list[SearchHit] | None:
+        """What Letta's own search finds, best first, with whole texts; None where this Letta has none."""
         ...
 
     async def pending_approvals(self, conversation_id: str) -> list[Approval]:

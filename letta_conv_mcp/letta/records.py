@@ -17,7 +17,7 @@ from letta_conv_mcp.letta.content import (
     tool_calls,
 )
 from letta_conv_mcp.letta.content import tool_returns as returns_of
-from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock, Message
+from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock, Message, SearchHit
 
 _ROLES = {
     "user_message": "user",
@@ -166,6 +166,18 @@ def message_from_json(message: Json) -> Message:
         kind, role, text = "system_alert", "system", alert
     return Message(
         id=str(message.get("id") or ""), type=kind, role=role, text=text, date=text_or_none(message.get("date"))
+    )
+
+
+def search_hit_from_json(row: Json) -> SearchHit:
+    """A row of Letta's own search."""
+    kind = str(row.get("message_type") or "unknown")
+    return SearchHit(
+        conversation_id=text_or_none(row.get("conversation_id")),
+        message_id=str(row.get("message_id") or ""),
+        type=kind,
+        text=_message_text(kind, row),
+        date=text_or_none(row.get("created_at")),
     )
 
 

@@ -11,20 +11,29 @@ from pydantic import SecretStr
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import Json, objects
 from letta_conv_mcp.letta.paging import newest_first
-from letta_conv_mcp.letta.port import MODELS_SHOWN, ConversationQuery, NewAgent, NewConversation, Order, Run
+from letta_conv_mcp.letta.port import (
+    MODELS_SHOWN,
+    ConversationQuery,
+    MessageQuery,
+    NewAgent,
+    NewConversation,
+    Order,
+    Run,
+)
 from letta_conv_mcp.letta.records import (
     DEFAULT_PREFIX,
     agent_from_json,
     approvals_from_json,
     conversation_from_json,
     default_conversation_json,
+    search_hit_from_json,
     tool_names,
 )
 from letta_conv_mcp.letta.rest_changes import RestChanges
 from letta_conv_mcp.letta.rest_connection import Call, RestConnection
 from letta_conv_mcp.letta.rest_failures import not_letta
 from letta_conv_mcp.letta.rest_runs import given, path_of
-from letta_conv_mcp.views import Agent, Approval, Conversation
+from letta_conv_mcp.views import Agent, Approval, Conversation, SearchHit
 
 
 class RestLetta(RestChanges):
@@ -119,6 +128,20 @@ class RestLetta(RestChanges):
         entries = objects(answer)
         # 0.16.8 picks the right part of an agent's own thread, but lists it oldest first whatever the order.
         return newest_first(entries) if agent_id is not None and order == "desc" else entries
+
+    async def search_messages(self, query: MessageQuery, *, limit: int) -> list[SearchHit] | None:
+        if (query.conversation_id or "").startswith(DEFAULT_PREFIX):
+            # Nothing tells how its index names an agent's own thread.
+            return None
+        arguments = given(query=query.text, agent_id=query.agent_id, conversation_id=query.conversation_id, limit=limit)
+        try:
+            answer = await self._connection.ask(
+                lambda client: client.messages.with_raw_response.search(**arguments), self._question("the search", None)
+            )
+        except (errors.RequestRejected, errors.NotLetta):
+            # 400 on 0.16.8, which lacks the database for it; older ones lack the path.
+            return None
+        return [search_hit_from_json(row) for row in objects(answer)]
 
     async def pending_approvals(self, conversation_id: str) -> list[Approval]:
         conversation = await self._conversation_json(conversation_id)

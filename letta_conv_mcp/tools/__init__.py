@@ -24,7 +24,7 @@ from letta_conv_mcp.tools.manage import (
     recompile_conversation,
     update_conversation,
 )
-from letta_conv_mcp.tools.memory import read_memory, update_memory
+from letta_conv_mcp.tools.memory import read_memory, search_messages, update_memory
 from letta_conv_mcp.tools.messages import get_history, send_message, wait_for_reply
 from letta_conv_mcp.tools.offered import OfferedTool
 from letta_conv_mcp.tools.progress import STARTING
@@ -57,6 +57,7 @@ CATALOG = (
     CatalogEntry(recompile_conversation, "Recompile conversation", "manage", _SETS),
     CatalogEntry(retrieve_agent, "Retrieve agent", "memory", _READS),
     CatalogEntry(read_memory, "Read memory", "memory", _READS),
+    CatalogEntry(search_messages, "Search messages", "memory", _READS),
     CatalogEntry(update_memory, "Update memory", "memory", _CHANGES),
 )
 

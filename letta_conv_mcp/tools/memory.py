@@ -5,11 +5,13 @@ from typing import Annotated
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
+from letta_conv_mcp import search
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.errors import BlockNotFound, InvalidArguments, TextNotThere
+from letta_conv_mcp.letta.port import MessageQuery
 from letta_conv_mcp.tools.agents import resolve_agent
-from letta_conv_mcp.tools.arguments import AgentId
-from letta_conv_mcp.views import Memory, MemoryBlock
+from letta_conv_mcp.tools.arguments import AgentId, Limit
+from letta_conv_mcp.views import Memory, MemoryBlock, SearchResult
 
 
 async def read_memory(ctx: Context[App], agent_id: AgentId = None) -> Memory:
@@ -17,6 +19,25 @@ async def read_memory(ctx: Context[App], agent_id: AgentId = None) -> Memory:
     app = app_of(ctx)
     agent = await resolve_agent(app, agent_id)
     return Memory(agent_id=agent.id, blocks=await app.letta.memory_blocks(agent.id))
+
+
+async def search_messages(
+    ctx: Context[App],
+    query: Annotated[str, Field(pattern=r"\S", description="Words that the message holds")],
+    conversation_id: Annotated[str | None, Field(description="Default: all of the agent's")] = None,
+    agent_id: AgentId = None,
+    limit: Limit = 20,
+) -> SearchResult:
+    """Find messages by their words, in one conversation or in all of an agent's.
+
+    `searched` says how far was looked. For what was said around a hit, call get_history with its message_id as before.
+    """
+    app = app_of(ctx)
+    if conversation_id is not None and agent_id is not None:
+        raise InvalidArguments("search_messages", ["give either conversation_id or agent_id, not both"])
+    wanted_agent = None if conversation_id else (await resolve_agent(app, agent_id)).id
+    wanted = MessageQuery(text=query, agent_id=wanted_agent, conversation_id=conversation_id)
+    return await search.search_messages(app.letta, wanted, limit=limit)
 
 
 async def update_memory(

@@ -19,7 +19,7 @@ ORDER: list[set[str]] = [
     {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_server"},
     {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_socket"},
     {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "letta.appserver_memory", "history"},
-    {"letta.appserver_connections"},
+    {"letta.appserver_connections", "search"},
     {"letta.appserver_talks"},
     {"letta.appserver_link"},
     {"letta.appserver_runs", "letta.rest_changes"},

@@ -154,6 +154,7 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         calls += [
             ("retrieve_agent", agent),
             ("read_memory", agent),
+            ("search_messages", {"query": "message 7", "conversation_id": long["conversation_id"]}),
             ("update_memory", {**agent, "label": "human", "value": "Bo"}),
         ]
         if not place.rig:

@@ -48,6 +48,7 @@ def values_for(limited: Limited, tool: str) -> list[dict[str, Any]]:
     rest: dict[str, Any] = {
         "message": HIDDEN,
         "summary": HIDDEN,
+        "query": HIDDEN,
         "confirm": True,
         "label": "persona",
         "value": HIDDEN,
