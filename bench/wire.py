@@ -6,7 +6,7 @@ The first request decides the connection's era: `initialize` the older one, an e
 import json
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, TypeAlias
 
@@ -56,9 +56,11 @@ class Wire:
 
 
 @contextmanager
-def open_server(module: str, *flags: str, stderr: IO[bytes] | int = subprocess.DEVNULL) -> Generator[Wire]:
+def open_server(
+    module: str, *flags: str, arguments: Sequence[str] = (), stderr: IO[bytes] | int = subprocess.DEVNULL
+) -> Generator[Wire]:
     """A server process, started with the same interpreter and environment whichever module it is."""
-    command = [sys.executable, *flags, "-m", module]
+    command = [sys.executable, *flags, "-m", module, *arguments]
     environment = {"PATH": "/usr/bin:/bin", "LETTA_BASE_URL": NOWHERE}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment)
     if process.stdin is None or process.stdout is None:

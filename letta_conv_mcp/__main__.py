@@ -23,7 +23,7 @@ environment:
   LETTA_CONV_WAIT_SECONDS  how long a tool waits for a reply unless told otherwise; default 45
   LETTA_CONV_ON_CANCEL     what a cancelled call does to its run: auto, stop or leave; default auto
   LETTA_CONV_ELICITATION   off: never ask the host's person for approvals; default on
-  LETTA_CONV_TOOLSETS      groups of tools to offer: core, manage, memory or all; default core,manage
+  LETTA_CONV_TOOLSETS      groups of tools to offer: core, manage, memory, agents or all; default core,manage
   LETTA_CONV_TOOLS         further tools to offer; without toolsets, these alone
   LETTA_CONV_EXCLUDE_TOOLS tools not to offer
   LETTA_CONV_READ_ONLY     on: offer only tools that change nothing; default off

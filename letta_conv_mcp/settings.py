@@ -16,7 +16,7 @@ from letta_conv_mcp.errors import SettingsError
 CLOUD_ADDRESS = "https://api.letta.com"
 LOCAL = "local"
 """In the place of an address: a Letta on this machine, started by us."""
-Toolset: TypeAlias = Literal["core", "manage", "memory"]
+Toolset: TypeAlias = Literal["core", "manage", "memory", "agents"]
 DEFAULT_TOOLSETS: tuple[Toolset, ...] = ("core", "manage")
 ALL_TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 OnCancel: TypeAlias = Literal["auto", "stop", "leave"]

@@ -78,6 +78,14 @@ class Deletion(View):
     note: str = "It can't be undone."
 
 
+class AgentDeletion(View):
+    """An agent that is gone for good."""
+
+    agent_id: str
+    name: str
+    note: str = "It can't be undone."
+
+
 class Compaction(View):
     """What a compaction did to the messages in an agent's context."""
 

@@ -53,6 +53,10 @@ class AppServerChanges(AppServerRuns):
         del conversation_id
         raise errors.NotSupported("delete a conversation")
 
+    async def delete_agent(self, agent_id: str) -> None:
+        await self.agent(agent_id)
+        await self._link.ask("agent_delete", check="call list_agents to see whether it is there", agent_id=agent_id)
+
     async def memory_blocks(self, agent_id: str) -> list[MemoryBlock]:
         await self.agent(agent_id)
         answer = await self._link.ask("list_memory", agent_id=agent_id)

@@ -68,6 +68,10 @@ class LimitedLetta:
         del new
         raise errors.AgentsLimited
 
+    async def delete_agent(self, agent_id: str) -> None:
+        await self._require_agent(agent_id)
+        await self._letta.delete_agent(agent_id)
+
     async def memory_blocks(self, agent_id: str) -> list[MemoryBlock]:
         await self._require_agent(agent_id)
         return await self._letta.memory_blocks(agent_id)

@@ -139,6 +139,10 @@ class Letta(Protocol):
         """A new agent. Asked for once: a lost answer raises OutcomeUnknown. Raises ModelNeeded."""
         ...
 
+    async def delete_agent(self, agent_id: str) -> None:
+        """Delete an agent with its conversations, for good. Raises AgentNotFound."""
+        ...
+
     async def memory_blocks(self, agent_id: str) -> list[MemoryBlock]:
         """An agent's memory. Raises AgentNotFound."""
         ...

@@ -45,6 +45,12 @@ class RestChanges(RestRuns):
             self._change(conversation_id),
         )
 
+    async def delete_agent(self, agent_id: str) -> None:
+        question = self._question(
+            "the deletion", errors.AgentNotFound(agent_id), check="call list_agents to see whether it is there"
+        )
+        await self._connection.ask(lambda client: client.agents.with_raw_response.delete(agent_id), question)
+
     async def memory_blocks(self, agent_id: str) -> list[MemoryBlock]:
         question = self._question("the agent id", errors.AgentNotFound(agent_id))
         answer = await self._connection.ask(

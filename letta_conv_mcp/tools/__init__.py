@@ -17,7 +17,7 @@ from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools.agents import create_agent, list_agents, retrieve_agent
 from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
-from letta_conv_mcp.tools.deletion import delete_conversation
+from letta_conv_mcp.tools.deletion import delete_agent, delete_conversation
 from letta_conv_mcp.tools.manage import (
     compact_conversation,
     fork_conversation,
@@ -55,10 +55,11 @@ CATALOG = (
     CatalogEntry(delete_conversation, "Delete conversation", "manage", _DECIDES, needs_rest=True),
     CatalogEntry(compact_conversation, "Compact conversation", "manage", _DECIDES),
     CatalogEntry(recompile_conversation, "Recompile conversation", "manage", _SETS),
-    CatalogEntry(retrieve_agent, "Retrieve agent", "memory", _READS),
     CatalogEntry(read_memory, "Read memory", "memory", _READS),
     CatalogEntry(search_messages, "Search messages", "memory", _READS),
     CatalogEntry(update_memory, "Update memory", "memory", _CHANGES),
+    CatalogEntry(retrieve_agent, "Retrieve agent", "agents", _READS),
+    CatalogEntry(delete_agent, "Delete agent", "agents", _DECIDES),
 )
 
 

@@ -1,10 +1,10 @@
-"""Deleting a conversation: only after somebody has agreed, since nothing brings it back.
+"""Deleting conversations and agents: only after somebody has agreed, since nothing brings them back.
 
 Where the host can ask its person, the person is asked, whatever the model says of it.
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from mcp.server.mcpserver import Context
 from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
@@ -12,9 +12,10 @@ from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.errors import ConfirmationNeeded
+from letta_conv_mcp.tools.agents import resolve_agent
 from letta_conv_mcp.tools.arguments import ConversationId
 from letta_conv_mcp.tools.consent import can_elicit, elicited, is_modern
-from letta_conv_mcp.views import Conversation, Deletion
+from letta_conv_mcp.views import AgentDeletion, Deletion
 
 QUESTION = "deletion"
 SCHEMA: dict[str, Any] = {
@@ -31,10 +32,11 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+Confirm: TypeAlias = Annotated[bool, Field(description="True once the person has agreed")]
+
+
 async def delete_conversation(
-    ctx: Context[App],
-    conversation_id: ConversationId,
-    confirm: Annotated[bool, Field(description="True once the person has agreed")] = False,
+    ctx: Context[App], conversation_id: ConversationId, confirm: Confirm = False
 ) -> Deletion | InputRequiredResult:
     """Delete a conversation with all its messages, for good. The agent and its memory stay.
 
@@ -42,13 +44,9 @@ async def delete_conversation(
     """
     letta = app_of(ctx).letta
     conversation = await letta.conversation(conversation_id)
-    if can_elicit(ctx):
-        if is_modern(ctx) and not ctx.request_state:
-            return _question_result(conversation)
-        if not await _is_agreed(ctx, conversation):
-            raise ConfirmationNeeded(conversation_id, was_asked=True)
-    elif not confirm:
-        raise ConfirmationNeeded(conversation_id, was_asked=False)
+    what = f"the conversation {_named(conversation.id, conversation.summary)} with all its messages"
+    if (question := await _agreement(ctx, conversation.id, what, confirm=confirm)) is not None:
+        return question
     await letta.delete_conversation(conversation_id)
     return Deletion(
         conversation_id=conversation_id,
@@ -58,21 +56,47 @@ async def delete_conversation(
     )
 
 
-def _question_result(conversation: Conversation) -> InputRequiredResult:
-    params = ElicitRequestFormParams(message=question_text(conversation), requested_schema=SCHEMA)
-    return InputRequiredResult(
-        input_requests={QUESTION: ElicitRequest(params=params)},
-        request_state=json.dumps({"deletes": conversation.id}),
-    )
+async def delete_agent(
+    ctx: Context[App],
+    agent_id: Annotated[str, Field(min_length=1, description="Its id or exact name")],
+    confirm: Confirm = False,
+) -> AgentDeletion | InputRequiredResult:
+    """Delete an agent with its memory and all its conversations, for good."""
+    app = app_of(ctx)
+    agent = await resolve_agent(app, agent_id)
+    what = f"the agent {_named(agent.id, agent.name)} with its memory and all its conversations"
+    if (question := await _agreement(ctx, agent.id, what, confirm=confirm)) is not None:
+        return question
+    await app.letta.delete_agent(agent.id)
+    return AgentDeletion(agent_id=agent.id, name=agent.name)
 
 
-async def _is_agreed(ctx: Context[App], conversation: Conversation) -> bool:
-    if not is_modern(ctx):
-        return _says_delete(await elicited(ctx, question_text(conversation), SCHEMA))
-    asked = json.loads(ctx.request_state or "{}").get("deletes")
-    answer = (ctx.input_responses or {}).get(QUESTION)
-    # The person agreed to the conversation that was shown, and to no other.
-    return asked == conversation.id and _says_delete(answer if isinstance(answer, ElicitResult) else None)
+async def _agreement(ctx: Context[App], subject_id: str, what: str, *, confirm: bool) -> InputRequiredResult | None:
+    """The question for the person, where it has to be put as a result; None where there is an agreement.
+
+    Raises:
+        ConfirmationNeeded: there is none.
+    """
+    if not can_elicit(ctx):
+        if not confirm:
+            raise ConfirmationNeeded(subject_id, was_asked=False)
+        return None
+    question = f"Delete {what}? This can't be undone."
+    if is_modern(ctx) and not ctx.request_state:
+        params = ElicitRequestFormParams(message=question, requested_schema=SCHEMA)
+        return InputRequiredResult(
+            input_requests={QUESTION: ElicitRequest(params=params)}, request_state=json.dumps({"deletes": subject_id})
+        )
+    if is_modern(ctx):
+        asked = json.loads(ctx.request_state or "{}").get("deletes")
+        given = (ctx.input_responses or {}).get(QUESTION)
+        # The person agreed to what was shown, and to nothing else.
+        answer = given if asked == subject_id and isinstance(given, ElicitResult) else None
+    else:
+        answer = await elicited(ctx, question, SCHEMA)
+    if not _says_delete(answer):
+        raise ConfirmationNeeded(subject_id, was_asked=True)
+    return None
 
 
 def _says_delete(answer: ElicitResult | None) -> bool:
@@ -84,7 +108,5 @@ def _says_delete(answer: ElicitResult | None) -> bool:
     )
 
 
-def question_text(conversation: Conversation) -> str:
-    """What the person is asked."""
-    name = f"{conversation.summary!r} ({conversation.id})" if conversation.summary else repr(conversation.id)
-    return f"Delete the conversation {name} with all its messages? This can't be undone."
+def _named(subject_id: str, name: str | None) -> str:
+    return f"{name!r} ({subject_id})" if name else repr(subject_id)

@@ -157,6 +157,7 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
             ("search_messages", {"query": "message 7", "conversation_id": long["conversation_id"]}),
             ("update_memory", {**agent, "label": "human", "value": "Bo"}),
         ]
+        calls.append(("delete_agent", {**agent, "confirm": True}))
         if not place.rig:
             calls.append(("delete_conversation", {**long, "confirm": True}))
         assert {name for name, _ in calls} == {tool.name for tool in offered_tools(place.settings)}

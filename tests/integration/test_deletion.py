@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from mcp import Client
@@ -108,3 +109,36 @@ async def test_an_agents_own_thread_is_not_deleted(client: Client, place: Place)
     sentence = await failure(client, "delete_conversation", conversation_id=f"default:{place.agent_id}", confirm=True)
 
     assert sentence.startswith("An agent's own thread can't be deleted.")
+
+
+@pytest.mark.parametrize("kind", ["real", "app_server"])
+async def test_an_agent_is_deleted_with_its_conversations_once_it_was_agreed(
+    request: pytest.FixtureRequest, kind: str, era: str
+) -> None:
+    place: Place = request.getfixturevalue(f"{kind}_place")
+    name = f"Short-lived {uuid4().hex[:8]}"
+    person = Person([chose("keep"), chose("delete")])
+    async with host(place.settings, era, person) as client:
+        agent_id = await place.new_agent(client, name)
+        conversation_id = await place.new_conversation(client, agent_id)
+
+        refused = await failure(client, "delete_agent", agent_id=name, confirm=True)
+        is_kept = (await call(client, "retrieve_agent", agent_id=name))["id"] == agent_id
+        gone = await call(client, "delete_agent", agent_id=name)
+
+        assert "did not agree" in refused
+        assert is_kept
+        assert gone == {"agent_id": agent_id, "name": name, "note": "It can't be undone."}
+        what = f"the agent {name!r} ({agent_id}) with its memory and all its conversations"
+        assert person.asked == [f"Delete {what}? This can't be undone."] * 2
+        assert "No agent" in await failure(client, "retrieve_agent", agent_id=name)
+        assert not await is_there(client, conversation_id)
+
+
+async def test_an_agent_is_not_deleted_without_a_word_of_the_persons(client: Client, place: Place) -> None:
+    agent_id = await place.new_agent(client)
+
+    sentence = await failure(client, "delete_agent", agent_id=agent_id)
+
+    assert sentence.endswith("ask the person, then call again with confirm true.")
+    assert (await call(client, "retrieve_agent", agent_id=agent_id))["id"] == agent_id
