@@ -22,6 +22,8 @@ environment:
   LETTA_AGENT_ID           the agent to use where none is named, by id or exact name
   LETTA_CONV_WAIT_SECONDS  how long a tool waits for a reply unless told otherwise; default 45
   LETTA_CONV_ON_CANCEL     what a cancelled call does to its run: auto, stop or leave; default auto
+  LETTA_CONV_REFRESH_MEMORY
+                           never: leave conversations at the memory that they began with; default auto
   LETTA_CONV_ELICITATION   off: never ask the host's person for approvals; default on
   LETTA_CONV_TOOLSETS      groups of tools to offer: core, manage, memory, agents or all; default core,manage
   LETTA_CONV_TOOLS         further tools to offer; without toolsets, these alone
@@ -109,6 +111,11 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--agent-id", metavar="ID", help="the agent to use where none is named (LETTA_AGENT_ID)")
     shared.add_argument("--wait-seconds", metavar="N", help="how long to wait for a reply (LETTA_CONV_WAIT_SECONDS)")
     shared.add_argument("--on-cancel", metavar="MODE", help="auto, stop or leave (LETTA_CONV_ON_CANCEL)")
+    shared.add_argument(
+        "--refresh-memory",
+        metavar="MODE",
+        help="auto, or never to leave conversations at the memory that they began with (LETTA_CONV_REFRESH_MEMORY)",
+    )
     shared.add_argument(
         "--no-elicitation",
         dest="elicitation",

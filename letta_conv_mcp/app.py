@@ -11,6 +11,7 @@ from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.turns.hub import Hub
+from letta_conv_mcp.turns.memories import Memories
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class App:
 async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncGenerator[App]:
     """An App whose readers end with the block. Closing leaves the agents' runs alone; they go on in Letta."""
     async with anyio.create_task_group() as group:
-        yield App(settings=settings, letta=letta, hub=Hub(letta, group), cancels=cancels)
+        hub = Hub(letta, group, Memories(letta) if settings.refresh_memory == "auto" else None)
+        yield App(settings=settings, letta=letta, hub=hub, cancels=cancels)
         group.cancel_scope.cancel()
 
 

@@ -20,6 +20,7 @@ Toolset: TypeAlias = Literal["core", "manage", "memory", "agents"]
 DEFAULT_TOOLSETS: tuple[Toolset, ...] = ("core", "manage")
 ALL_TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 OnCancel: TypeAlias = Literal["auto", "stop", "leave"]
+RefreshMemory: TypeAlias = Literal["auto", "never"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 MAX_WAIT_SECONDS = 3600
 APP_SERVER_SCHEMES = ("ws", "wss")
@@ -47,6 +48,8 @@ class Settings:
         wait_seconds: how long a tool waits for a reply unless told otherwise, in seconds.
         on_cancel: what a call that the host cancels does to its run: "stop" stops it, "leave" leaves it alone, "auto"
             stops it unless the host says that it was a time-out.
+        refresh_memory: what is done before a message where the prompt is older than the agent's memory: "auto" makes it
+            anew, "never" leaves it.
         elicitation: whether the host's person is asked for approvals where the host can ask.
         toolsets: the groups of tools that are offered; None for the default ones, or none where `tools` names some.
         tools: further tools that are offered, by name.
@@ -66,6 +69,7 @@ class Settings:
     agent_id: str | None = None
     wait_seconds: float = 45
     on_cancel: OnCancel = "auto"
+    refresh_memory: RefreshMemory = "auto"
     elicitation: bool = True
     toolsets: tuple[Toolset, ...] | None = None
     tools: tuple[str, ...] = ()
@@ -122,6 +126,7 @@ def settings_from_env(environment: Mapping[str, str], has_local: bool = False, /
         agent_id=chosen("agent_id", "LETTA_AGENT_ID")[0] or (agents[0] if len(agents) == 1 else None),
         wait_seconds=_wait_seconds(*chosen("wait_seconds", "LETTA_CONV_WAIT_SECONDS")),
         on_cancel=_on_cancel(*chosen("on_cancel", "LETTA_CONV_ON_CANCEL")),
+        refresh_memory=_refresh_memory(*chosen("refresh_memory", "LETTA_CONV_REFRESH_MEMORY")),
         elicitation=_switch(*chosen("elicitation", "LETTA_CONV_ELICITATION"), default=Settings.elicitation),
         toolsets=_toolsets(*chosen("toolsets", "LETTA_CONV_TOOLSETS")),
         tools=_names(chosen("tools", "LETTA_CONV_TOOLS")[0]),
@@ -214,6 +219,11 @@ def _local_tools(value: str | None, name: str) -> tuple[str, ...]:
 
 def _on_cancel(value: str | None, name: str) -> OnCancel:
     return cast("OnCancel", _one_of(get_args(OnCancel), value.lower(), name)) if value else Settings.on_cancel
+
+
+def _refresh_memory(value: str | None, name: str) -> RefreshMemory:
+    allowed = get_args(RefreshMemory)
+    return cast("RefreshMemory", _one_of(allowed, value.lower(), name)) if value else Settings.refresh_memory
 
 
 def _log_level(value: str | None, name: str) -> LogLevel:

@@ -182,6 +182,8 @@ class Reply(View):
     """The start of the message that this answers, to tell another client's turn from one's own."""
     stop_reason: str | None = None
     approvals: list[Approval] = []
+    memory_refreshed: bool = Field(default=False, exclude_if=_is_false)
+    """Whether the conversation was brought up to date with the agent's memory blocks before the message was sent."""
     reasoning: str | None = Field(default=None, exclude_if=_is_none)
     tool_uses: list[ToolUse] | None = Field(default=None, exclude_if=_is_none)
     usage: Usage | None = Field(default=None, exclude_if=_is_none)

@@ -7,7 +7,7 @@ from letta_conv_mcp.letta.appserver_json import runtime_of
 from letta_conv_mcp.letta.appserver_memory import blocks_from_entries, path_of_block, with_body
 from letta_conv_mcp.letta.appserver_runs import AppServerRuns
 from letta_conv_mcp.letta.content import Json, first_object
-from letta_conv_mcp.letta.port import ConversationChanges
+from letta_conv_mcp.letta.port import ConversationChanges, Memory, Prompt
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX, changeable_block, compaction_from_json
 from letta_conv_mcp.views import Agent, Compaction, Conversation, MemoryBlock
 
@@ -61,6 +61,16 @@ class AppServerChanges(AppServerRuns):
         await self.agent(agent_id)
         answer = await self._link.ask("list_memory", agent_id=agent_id)
         return blocks_from_entries(answer.get("entries"))
+
+    async def memory(self, agent_id: str) -> Memory:
+        missing = errors.AgentNotFound(agent_id)
+        # Of all its files; what isn't committed stands in no prompt.
+        answer = await self._link.ask("memory_history", missing, agent_id=agent_id, limit=1)
+        return Memory(mark=str(first_object(answer.get("commits")).get("sha") or ""))
+
+    async def prompt(self, conversation_id: str) -> Prompt:
+        conversation = await self._conversation_json(conversation_id)
+        return Prompt(agent_id=str(conversation.get("agent_id")))
 
     async def update_memory_block(self, agent_id: str, label: str, value: str) -> MemoryBlock:
         block = changeable_block(await self.memory_blocks(agent_id), agent_id, label, value)

@@ -4,7 +4,7 @@ Conversation ids are ours throughout: an agent's own thread is `default:<agent_i
 `LettaFailure` when Letta can't or won't do it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -82,6 +82,34 @@ class NewConversation:
     model: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What an agent's memory is at a moment.
+
+    Attributes:
+        mark: another one whenever the memory has changed.
+        values: each block's text by its label; None where a Letta only tells the mark.
+    """
+
+    mark: str
+    values: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What the model is told before all else in a conversation, made when the conversation was, or at a recompile.
+
+    Attributes:
+        agent_id: whose conversation it is.
+        text: the prompt; None where a Letta shows it to nobody.
+        has_own_memory: whether blocks of the conversation's own stand in it, in the place of the agent's.
+    """
+
+    agent_id: str
+    text: str | None = None
+    has_own_memory: bool = False
+
+
 MODELS_SHOWN = 20
 """How many models are named to who named none."""
 
@@ -149,6 +177,14 @@ class Letta(Protocol):
 
     async def update_memory_block(self, agent_id: str, label: str, value: str) -> MemoryBlock:
         """Change a block of an agent's memory. Raises AgentNotFound, BlockNotFound, BlockUnchangeable."""
+        ...
+
+    async def memory(self, agent_id: str) -> Memory:
+        """The same for telling whether it has changed, in one quick request. Raises AgentNotFound."""
+        ...
+
+    async def prompt(self, conversation_id: str) -> Prompt:
+        """A conversation's prompt as it is now. Raises ConversationNotFound."""
         ...
 
     async def conversations(

@@ -61,8 +61,9 @@ def compact_schema(schema: Mapping[str, Any], *, nulls: bool = True) -> dict[str
 
     Args:
         schema: pydantic's schema.
-        nulls: whether null is mentioned. Not for arguments: leaving one out says the same, is shorter, and some
-            hosts reject a tool for a union of types. A null that comes all the same is accepted.
+        nulls: whether it is of a result, where null is mentioned and no default is. Not for arguments: leaving one out
+            says the same, is shorter, and some hosts reject a tool for a union of types. A null that comes all the same
+            is accepted.
     """
     compact: dict[str, Any] = {}
     for key, value in schema.items():
@@ -78,7 +79,8 @@ def compact_schema(schema: Mapping[str, Any], *, nulls: bool = True) -> dict[str
         del compact["anyOf"]
         kind = [kinds[0]["type"], "null"] if nulls else kinds[0]["type"]
         compact = {**kinds[0], "type": kind, **compact}
-    if "default" in compact and compact["default"] is None:
+    if "default" in compact and (nulls or compact["default"] is None):
+        # Who reads a result is told by nothing what would have stood where nothing stands.
         del compact["default"]
     return compact
 

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 
 from letta_conv_mcp.errors import LettaFailure, NothingToCancel, NotOurRun, RunNotFound
 from letta_conv_mcp.letta.port import Letta, Run
+from letta_conv_mcp.turns.memories import Memories
 from letta_conv_mcp.turns.queues import Queues
 from letta_conv_mcp.turns.reader import follow
 from letta_conv_mcp.turns.sender import send
@@ -37,10 +38,12 @@ class Hub:
     Args:
         letta: where messages go.
         group: the task group that owns the readers; it outlives every request.
+        memories: what sees to it that prompts are as new as the agents' memory; None to leave them.
     """
 
-    def __init__(self, letta: Letta, group: TaskGroup) -> None:
+    def __init__(self, letta: Letta, group: TaskGroup, memories: Memories | None = None) -> None:
         self._letta = letta
+        self._memories = memories
         self._group = group
         self._turns: list[Turn] = []
         self._queues = Queues()
@@ -195,7 +198,7 @@ class Hub:
 
     async def _send(self, turn: Turn) -> None:
         async with self._queues.place(turn):
-            await send(turn, self._letta)
+            await send(turn, self._letta, self._memories)
 
     async def _lead(self, turn: Turn, work: Callable[[Turn], Awaitable[None]]) -> None:
         with turn.journal.kept(is_ours=turn.is_ours), turn.scope:

@@ -130,6 +130,7 @@ def reply_from_draft(
     holder: str | None = None,
     ahead: int = 0,
     approvals: list[Approval] | None = None,
+    is_memory_refreshed: bool = False,
     detail: Detail = "concise",
 ) -> Reply:
     """The value that a tool returns.
@@ -143,6 +144,7 @@ def reply_from_draft(
         holder: another client's run that keeps it out.
         ahead: how many messages of ours come before it.
         approvals: what waits for a person, where Letta was asked for it and not only the draft.
+        is_memory_refreshed: whether the prompt was made anew before it.
         detail: "full" adds reasoning, tool uses and usage, and cuts nothing.
     """
     text, is_full = draft.text, detail == "full"
@@ -172,6 +174,7 @@ def reply_from_draft(
         in_reply_to=_start_of(message if message is not None else draft.heard),
         stop_reason=None if draft.stop_reason == NOT_RECORDED else draft.stop_reason,
         approvals=asked,
+        memory_refreshed=is_memory_refreshed,
         reasoning=(draft.reasoning or None) if is_full else None,
         tool_uses=_tool_uses(draft) if is_full else None,
         usage=_usage(draft) if is_full else None,

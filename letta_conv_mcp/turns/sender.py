@@ -18,6 +18,7 @@ from letta_conv_mcp.errors import (
 )
 from letta_conv_mcp.letta.port import Letta, Outgoing
 from letta_conv_mcp.turns.decisions import Verdict, decisions_from_verdict, otid_of_decisions
+from letta_conv_mcp.turns.memories import Memories
 from letta_conv_mcp.turns.reader import pauses, pick_up, read, settle
 from letta_conv_mcp.turns.recover import standing_of
 from letta_conv_mcp.turns.turn import Turn
@@ -30,17 +31,24 @@ UNCLEAR_SECONDS = 120.0
 """How long the fate of a message is looked into. A busy Letta was seen to take 38 s to begin."""
 KNOCK_SECONDS = 10.0
 """How often a message is tried that a run keeps out which doesn't end: after a crash its lock goes, and it stays."""
+REFRESH_SECONDS = 3.0
+"""How long a message waits at most for a look at the memory, and for the prompt to be made anew."""
 BUSY_SECONDS = 60.0
 """How long another client's run is waited for when nobody waits with us."""
 
 
-async def send(turn: Turn, letta: Letta) -> None:
+async def send(turn: Turn, letta: Letta, memories: Memories | None = None) -> None:
     """Send what a turn says, once, and follow it to its end.
+
+    Args:
+        turn: what is said.
+        letta: to whom.
+        memories: what sees to it that the prompt is as new as the agent's memory; None to leave it.
 
     Raises:
         LettaFailure: it was certainly not sent.
     """
-    if await _Delivery(turn, letta).is_made():
+    if await _Delivery(turn, letta, memories).is_made():
         if turn.draft.run_id is not None:
             await pick_up(turn, letta, turn.draft.run_id)
         await settle(turn, letta)
@@ -49,9 +57,10 @@ async def send(turn: Turn, letta: Letta) -> None:
 class _Delivery:
     """One message on its way."""
 
-    def __init__(self, turn: Turn, letta: Letta) -> None:
+    def __init__(self, turn: Turn, letta: Letta, memories: Memories | None) -> None:
         self._turn = turn
         self._letta = letta
+        self._memories = memories
         self._outgoing: Outgoing = ""
         self._otid = turn.otid
         self._refusals = 0
@@ -92,6 +101,7 @@ class _Delivery:
         verdict, conversation_id = self._turn.input, self._turn.conversation_id
         if not isinstance(verdict, Verdict):
             self._outgoing = verdict or ""
+            await self._refresh_memory()
             return
         # An answer that was given already would make the agent think anew, so it is held against Letta every time.
         standing = await standing_of(self._letta, conversation_id)
@@ -100,6 +110,20 @@ class _Delivery:
         self._outgoing = decisions_from_verdict(verdict, standing.approvals, conversation_id)
         newest = next((run.id for run in await self._letta.runs(conversation_id)), None)
         self._otid = otid_of_decisions(conversation_id, newest, standing.approvals, self._outgoing)
+
+    async def _refresh_memory(self) -> None:
+        if self._memories is None:
+            return
+        with anyio.move_on_after(REFRESH_SECONDS) as looking:
+            try:
+                if await self._memories.refresh(self._turn.conversation_id):
+                    self._turn.journal.note("memory refreshed")
+                    self._turn.is_memory_refreshed = True
+            except LettaFailure as failure:
+                # The message matters more, and will tell what is wrong.
+                self._turn.journal.note("memory unchecked", problem=type(failure).__name__)
+        if looking.cancelled_caught:
+            self._turn.journal.note("memory unchecked", problem="took too long")
 
     async def _consider(self, failure: LettaFailure) -> None:
         """What an attempt that was not answered by a stream means. Raises what ends the turn."""

@@ -41,6 +41,7 @@ class Turn:
         over: set when there will be no more news from here, settled or not.
         kept_chars: how much there is to remember of it, once it is settled.
         is_given_up: whether its call was taken back: should Letta refuse the message, it isn't tried again.
+        is_memory_refreshed: whether the prompt was made anew before it, because the agent's memory had changed.
         is_unwanted: whether it is to be stopped: what Letta may or may not have isn't sent again.
     """
 
@@ -57,7 +58,7 @@ class Turn:
         self.last_news = anyio.current_time()
         self.over = anyio.Event()
         self.kept_chars = 0
-        self.is_given_up = self.is_unwanted = False
+        self.is_given_up = self.is_unwanted = self.is_memory_refreshed = False
         self._status: Status = "running"
         self._failure: LettaFailure | None = None
         self._is_settled = self._is_told = False
@@ -197,5 +198,6 @@ class Turn:
             holder=self._holder,
             ahead=self.ahead,
             approvals=self._approvals,
+            is_memory_refreshed=self.is_memory_refreshed,
             detail=detail,
         )

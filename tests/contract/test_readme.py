@@ -70,6 +70,7 @@ def test_every_setting_is_in_the_table_and_in_the_help() -> None:
     assert float(defaults["LETTA_CONV_WAIT_SECONDS"]) == Settings.wait_seconds
     assert defaults["LETTA_CONV_LOG_LEVEL"] == Settings.log_level
     assert defaults["LETTA_CONV_ON_CANCEL"] == Settings.on_cancel
+    assert defaults["LETTA_CONV_REFRESH_MEMORY"] == Settings.refresh_memory
     assert (defaults["LETTA_CONV_ELICITATION"] == "on") == Settings.elicitation
     assert (defaults["LETTA_CONV_LOG_CONTENT"] == "on") == Settings.log_content
     assert (defaults["LETTA_CONV_LOCAL_TOOLS"] == "none") == (Settings.local_tools == ())

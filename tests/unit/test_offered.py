@@ -75,7 +75,7 @@ def accepts(schema: dict[str, Any], value: Any) -> bool:
     return jsonschema.Draft202012Validator(schema).is_valid(value)  # pyright: ignore[reportUnknownMemberType]
 
 
-def test_a_compact_schema_has_no_titles_docstrings_or_long_nulls() -> None:
+def test_a_compact_schema_has_no_titles_docstrings_or_long_nulls_and_of_a_result_no_defaults() -> None:
     """Ours: descriptions are read by models at every turn of every chat."""
     schema = {
         "title": "orderArguments",
@@ -99,10 +99,11 @@ def test_a_compact_schema_has_no_titles_docstrings_or_long_nulls() -> None:
         "properties": {
             "agent_id": {"type": ["string", "null"], "description": "An agent's id"},
             "wait": {"type": ["number", "null"], "minimum": 0},
-            "limit": {"type": "integer", "default": 20, "maximum": 100},
+            "limit": {"type": "integer", "maximum": 100},
         },
         "required": ["agent_id"],
     }
+    assert compact_schema(schema, nulls=False)["properties"]["limit"]["default"] == 20
 
 
 def test_a_compact_schema_of_arguments_does_not_mention_null() -> None:

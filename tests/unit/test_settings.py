@@ -16,6 +16,7 @@ VARIABLES = {
     "agent_id": "LETTA_AGENT_ID",
     "wait_seconds": "LETTA_CONV_WAIT_SECONDS",
     "on_cancel": "LETTA_CONV_ON_CANCEL",
+    "refresh_memory": "LETTA_CONV_REFRESH_MEMORY",
     "elicitation": "LETTA_CONV_ELICITATION",
     "log_level": "LETTA_CONV_LOG_LEVEL",
     "log_content": "LETTA_CONV_LOG_CONTENT",
