@@ -5,25 +5,36 @@ memory that a conversation began with; an App Server 0.34.12 tells a conversatio
 did. Both make the prompt anew when they are asked to.
 """
 
-from letta_conv_mcp.letta.port import Letta, Prompt
+from collections.abc import MutableMapping
+from typing import TypeVar
+
+import anyio
+
+from letta_conv_mcp.letta.port import Letta, Memory, Prompt
 from letta_conv_mcp.turns.freshness import is_other, tells_all
 from letta_conv_mcp.turns.recover import standing_of
 
-KEPT_CONVERSATIONS = 2_000
-"""How many are remembered with the memory that stands in their prompts; the others are looked at again."""
+KNOWN_SECONDS = 2.0
+"""How long an agent's memory is taken to be what it was when it was asked for, unless something of ours changed it."""
+KEPT = 2_000
+"""How many conversations and agents are remembered; others are looked at again."""
+
+_Value = TypeVar("_Value")
 
 
 class Memories:
-    """What stands in the prompts of conversations.
+    """The memory of agents, and what stands of it in the prompts of their conversations.
 
     Args:
-        letta: whose conversations.
+        letta: whose agents.
     """
 
     def __init__(self, letta: Letta) -> None:
         self._letta = letta
+        self._memories: dict[str, tuple[Memory, float]] = {}
         self._agents: dict[str, str | None] = {}
         self._marks: dict[str, str] = {}
+        self._forgotten = 0
 
     async def refresh(self, conversation_id: str) -> bool:
         """Make a conversation's prompt anew if it is older than the agent's memory. Returns whether it was.
@@ -37,29 +48,48 @@ class Memories:
         prompt = None
         if conversation_id not in self._agents:
             prompt = await self._letta.prompt(conversation_id)
-            self._note_agent(conversation_id, prompt)
+            _keep(self._agents, conversation_id, None if prompt.has_own_memory else prompt.agent_id)
         agent_id = self._agents[conversation_id]
         if agent_id is None:
             return False
-        memory = await self._letta.memory(agent_id)
+        memory = await self._memory(agent_id)
         known = self._marks.get(conversation_id)
         if known == memory.mark:
             return False
-        before = (prompt or await self._letta.prompt(conversation_id)).text
-        if before is not None and memory.values is not None and tells_all(before, memory.values):
-            self._marks[conversation_id] = memory.mark
+        return await self._renew(conversation_id, prompt or await self._letta.prompt(conversation_id), memory, known)
+
+    def forget(self, *, agent_id: str | None = None, conversation_id: str | None = None) -> None:
+        """Something of ours may have changed the memory of an agent, or of the agent of a conversation."""
+        of = agent_id or self._agents.get(conversation_id or "")
+        self._memories.pop(of or "", None)
+        self._forgotten += 1
+
+    async def _memory(self, agent_id: str) -> Memory:
+        memory, until = self._memories.get(agent_id, (None, 0.0))
+        asked_at, forgotten = anyio.current_time(), self._forgotten
+        if memory is None or asked_at >= until:
+            memory = await self._letta.memory(agent_id)
+            if forgotten == self._forgotten:
+                _keep(self._memories, agent_id, (memory, asked_at + KNOWN_SECONDS))
+        return memory
+
+    async def _renew(self, conversation_id: str, prompt: Prompt, memory: Memory, known: str | None) -> bool:
+        before, values = prompt.text, memory.values
+        if before is not None and values is not None and tells_all(before, values):
+            _keep(self._marks, conversation_id, memory.mark)
             return False
         standing = await standing_of(self._letta, conversation_id)
         if standing.running_run_id is not None or standing.approvals:
             return False
         after = await self._letta.recompile_conversation(conversation_id)
-        self._marks[conversation_id] = memory.mark
+        _keep(self._marks, conversation_id, memory.mark)
         # Where the prompt is shown to nobody, and nothing is known of its age, nothing is claimed.
         return known is not None if before is None else is_other(before, after)
 
-    def _note_agent(self, conversation_id: str, prompt: Prompt) -> None:
-        self._agents[conversation_id] = None if prompt.has_own_memory else prompt.agent_id
-        if len(self._agents) > KEPT_CONVERSATIONS:
-            oldest = next(iter(self._agents))
-            del self._agents[oldest]
-            self._marks.pop(oldest, None)
+
+def _keep(values: MutableMapping[str, _Value], key: str, value: _Value) -> None:
+    """Remember it as the newest, and forget the oldest where there are too many."""
+    values.pop(key, None)
+    values[key] = value
+    if len(values) > KEPT:
+        del values[next(iter(values))]

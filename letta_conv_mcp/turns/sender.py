@@ -52,6 +52,9 @@ async def send(turn: Turn, letta: Letta, memories: Memories | None = None) -> No
         if turn.draft.run_id is not None:
             await pick_up(turn, letta, turn.draft.run_id)
         await settle(turn, letta)
+    if memories is not None and (turn.draft.calls or turn.status != "completed"):
+        # A tool may have changed it.
+        memories.forget(conversation_id=turn.conversation_id)
 
 
 class _Delivery:

@@ -12,8 +12,9 @@ from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.letta.rest import RestLetta
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.turns.sender import REFRESH_SECONDS
 from tests.fake import Answer, Close, Cut, FakeLetta, Garbage
-from tests.fake.faults import Fault
+from tests.fake.faults import Fault, Hang
 from tests.fake.state import Conversation
 from tests.integration.calls import Progress, call, failure, heard, held, posts
 
@@ -333,3 +334,15 @@ async def test_a_message_gets_in_once_the_lock_of_a_dead_run_is_gone(
 
     assert (reply["status"], reply["text"]) == ("completed", "echo: second")
     assert fake.runs[0].is_active
+
+
+@pytest.mark.parametrize("fault", [Answer(500, {}), Answer(403, {}), Answer(404, {}), Close(), Hang()])
+async def test_a_look_at_the_memory_that_fails_keeps_no_message_back(
+    fake: FakeLetta, fake_client: Client, talk: Conversation, fault: Fault
+) -> None:
+    fake.fail("GET", f"/v1/agents/{talk.agent_id}", fault, times=None)
+    with anyio.fail_after(REFRESH_SECONDS + 5):
+        reply = await call(fake_client, "send_message", conversation_id=talk.id, message="hello")
+
+    assert (reply["status"], reply["text"]) == ("completed", "echo: hello")
+    assert heard(fake, talk.id) == ["hello"]

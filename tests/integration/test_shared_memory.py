@@ -16,6 +16,7 @@ from mcp import Client
 from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.letta.port import Letta, NewAgent
 from letta_conv_mcp.server import build_server
+from letta_conv_mcp.turns import memories
 from letta_conv_mcp.views import Agent
 from tests.conftest import Place
 from tests.integration.calls import call
@@ -29,6 +30,11 @@ OLD, NEW = "This is Bo.", "This is Kim."
 @pytest.fixture(params=["real", "app_server"])
 def place(request: pytest.FixtureRequest) -> Place:
     return request.getfixturevalue(f"{request.param}_place")
+
+
+@pytest.fixture(autouse=True)
+def memory_is_asked_for_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memories, "KNOWN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -93,8 +99,10 @@ async def test_a_block_that_another_client_changed_is_in_the_next_prompt_of_a_co
 
 
 async def test_what_an_agent_changed_in_one_conversation_it_knows_in_another(
-    client: Client, agent: Agent, place: Place
+    client: Client, agent: Agent, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Ours: at once, however short a time ago its memory was asked for."""
+    monkeypatch.setattr(memories, "KNOWN_SECONDS", 60.0)
     one, other = [await place.new_conversation(client, agent.id) for _ in range(2)]
     await say(client, other, "before")
     await say(client, one, change(place))
