@@ -7,7 +7,7 @@ from letta_conv_mcp.letta.appserver_json import runtime_of
 from letta_conv_mcp.letta.appserver_memory import blocks_from_entries, path_of_block, with_body
 from letta_conv_mcp.letta.appserver_runs import AppServerRuns
 from letta_conv_mcp.letta.content import Json, first_object
-from letta_conv_mcp.letta.port import ConversationChanges, Memory, Prompt
+from letta_conv_mcp.letta.port import ConversationChanges, MemoryState, Prompt
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX, changeable_block, compaction_from_json
 from letta_conv_mcp.views import Agent, Compaction, Conversation, MemoryBlock
 
@@ -62,11 +62,11 @@ class AppServerChanges(AppServerRuns):
         answer = await self._link.ask("list_memory", agent_id=agent_id)
         return blocks_from_entries(answer.get("entries"))
 
-    async def memory(self, agent_id: str) -> Memory:
+    async def memory_state(self, agent_id: str) -> MemoryState:
         missing = errors.AgentNotFound(agent_id)
         # Of all its files; what isn't committed stands in no prompt.
         answer = await self._link.ask("memory_history", missing, agent_id=agent_id, limit=1)
-        return Memory(mark=str(first_object(answer.get("commits")).get("sha") or ""))
+        return MemoryState(mark=str(first_object(answer.get("commits")).get("sha") or ""))
 
     async def prompt(self, conversation_id: str) -> Prompt:
         conversation = await self._conversation_json(conversation_id)

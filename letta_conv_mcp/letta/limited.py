@@ -15,11 +15,13 @@ from letta_conv_mcp.letta.port import (
     ConversationQuery,
     Frames,
     Letta,
+    MemoryState,
     MessageQuery,
     NewAgent,
     NewConversation,
     Order,
     Outgoing,
+    Prompt,
     Run,
 )
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
@@ -79,6 +81,14 @@ class LimitedLetta:
     async def update_memory_block(self, agent_id: str, label: str, value: str) -> MemoryBlock:
         await self._require_agent(agent_id)
         return await self._letta.update_memory_block(agent_id, label, value)
+
+    async def memory_state(self, agent_id: str) -> MemoryState:
+        await self._require_agent(agent_id)
+        return await self._letta.memory_state(agent_id)
+
+    async def prompt(self, conversation_id: str) -> Prompt:
+        await self._require(conversation_id)
+        return await self._letta.prompt(conversation_id)
 
     async def conversations(
         self, query: ConversationQuery, *, after: str | None = None, limit: int

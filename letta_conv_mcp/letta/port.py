@@ -83,7 +83,7 @@ class NewConversation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class MemoryState:
     """What an agent's memory is at a moment.
 
     Attributes:
@@ -179,7 +179,7 @@ class Letta(Protocol):
         """Change a block of an agent's memory. Raises AgentNotFound, BlockNotFound, BlockUnchangeable."""
         ...
 
-    async def memory(self, agent_id: str) -> Memory:
+    async def memory_state(self, agent_id: str) -> MemoryState:
         """The same for telling whether it has changed, in one quick request. Raises AgentNotFound."""
         ...
 

@@ -11,7 +11,7 @@ from typing import cast
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import Json, content_text, first_object, objects
-from letta_conv_mcp.letta.port import ConversationChanges, Memory, Prompt
+from letta_conv_mcp.letta.port import ConversationChanges, MemoryState, Prompt
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX, block_from_json, changeable_block, compaction_from_json
 from letta_conv_mcp.letta.rest_connection import Call
 from letta_conv_mcp.letta.rest_failures import Question
@@ -63,7 +63,7 @@ class RestChanges(RestRuns):
         )
         return [block_from_json(block) for block in objects(answer)]
 
-    async def memory(self, agent_id: str) -> Memory:
+    async def memory_state(self, agent_id: str) -> MemoryState:
         question = self._question("the agent id", errors.AgentNotFound(agent_id))
         # On 0.16.8 this takes half as long as the list of blocks does: nothing else is looked up.
         agent = await self._one(
@@ -133,10 +133,10 @@ class RestChanges(RestRuns):
         return self._question("the change", missing, check="call retrieve_conversation to see")
 
 
-def _memory_of(agent: Json) -> Memory:
+def _memory_of(agent: Json) -> MemoryState:
     """What an agent's blocks come to. Blocks carry no dates, so all that stands of them in a prompt is compared."""
     blocks = [block_from_json(block) for block in objects(agent.get("blocks"))]
     told = sorted(repr(block) for block in blocks)
-    return Memory(
+    return MemoryState(
         mark=sha256("\n".join(told).encode()).hexdigest(), values={block.label: block.value for block in blocks}
     )

@@ -59,7 +59,10 @@ async def update_memory(
     agent = await resolve_agent(app, agent_id)
     if old_text is not None and new_text is not None:
         value = with_part_replaced(await app.letta.memory_blocks(agent.id), agent.id, label, old_text, new_text)
-    return await app.letta.update_memory_block(agent.id, label, value or "")
+    try:
+        return await app.letta.update_memory_block(agent.id, label, value or "")
+    finally:
+        app.hub.memory_changed(agent.id)
 
 
 def with_part_replaced(blocks: list[MemoryBlock], agent_id: str, label: str, old: str, new: str) -> str:

@@ -86,6 +86,11 @@ class Hub:
         turn.scope.cancel()
         return True
 
+    def memory_changed(self, agent_id: str) -> None:
+        """An agent's memory was changed from here, so that its conversations are to learn of it with the next message."""
+        if self._memories is not None:
+            self._memories.forget(agent_id=agent_id)
+
     def stop_soon(self, turn: Turn) -> None:
         """Withdraw a turn's message, or else stop its run, after the caller has gone."""
         if not self.withdraw(turn) and not turn.is_settled:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import anyio
 
-from letta_conv_mcp.letta.port import Letta, Memory, Prompt
+from letta_conv_mcp.letta.port import Letta, MemoryState, Prompt
 from letta_conv_mcp.turns.freshness import is_other, tells_all
 from letta_conv_mcp.turns.recover import standing_of
 
@@ -31,7 +31,7 @@ class Memories:
 
     def __init__(self, letta: Letta) -> None:
         self._letta = letta
-        self._memories: dict[str, tuple[Memory, float]] = {}
+        self._memories: dict[str, tuple[MemoryState, float]] = {}
         self._agents: dict[str, str | None] = {}
         self._marks: dict[str, str] = {}
         self._forgotten = 0
@@ -64,16 +64,16 @@ class Memories:
         self._memories.pop(of or "", None)
         self._forgotten += 1
 
-    async def _memory(self, agent_id: str) -> Memory:
+    async def _memory(self, agent_id: str) -> MemoryState:
         memory, until = self._memories.get(agent_id, (None, 0.0))
         asked_at, forgotten = anyio.current_time(), self._forgotten
         if memory is None or asked_at >= until:
-            memory = await self._letta.memory(agent_id)
+            memory = await self._letta.memory_state(agent_id)
             if forgotten == self._forgotten:
                 _keep(self._memories, agent_id, (memory, asked_at + KNOWN_SECONDS))
         return memory
 
-    async def _renew(self, conversation_id: str, prompt: Prompt, memory: Memory, known: str | None) -> bool:
+    async def _renew(self, conversation_id: str, prompt: Prompt, memory: MemoryState, known: str | None) -> bool:
         before, values = prompt.text, memory.values
         if before is not None and values is not None and tells_all(before, values):
             _keep(self._marks, conversation_id, memory.mark)

@@ -27,9 +27,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_letta]
 OLD, NEW = "This is Bo.", "This is Kim."
 
 
-@pytest.fixture(params=["real", "app_server"])
-def place(request: pytest.FixtureRequest) -> Place:
-    return request.getfixturevalue(f"{request.param}_place")
+@pytest.fixture
+def place(real_place_of_each_kind: Place) -> Place:
+    return real_place_of_each_kind
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +95,21 @@ async def test_a_block_that_another_client_changed_is_in_the_next_prompt_of_a_co
     after = await say(client, talk, "three")
 
     assert (before, refreshed, after) == (None, True, None)
+    assert [told(place, message) for message in ("one", "two", "three")] == [[OLD], [NEW], [NEW]]
+
+
+async def test_a_block_that_was_changed_from_here_is_in_the_next_prompt(
+    agent: Agent, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours: at once, however short a time ago the memory was asked for."""
+    monkeypatch.setattr(memories, "KNOWN_SECONDS", 60.0)
+    async with Client(build_server(replace(place.settings, toolsets=("core", "memory")))) as client:
+        talk = await place.new_conversation(client, agent.id)
+        await say(client, talk, "one")
+        await call(client, "update_memory", agent_id=agent.id, label="human", value=NEW)
+        refreshed = [await say(client, talk, message) for message in ("two", "three")]
+
+    assert refreshed == [True, None]
     assert [told(place, message) for message in ("one", "two", "three")] == [[OLD], [NEW], [NEW]]
 
 

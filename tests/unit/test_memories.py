@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from letta_conv_mcp.errors import LettaUnavailable
-from letta_conv_mcp.letta.port import Letta, Memory, Prompt, Run
+from letta_conv_mcp.letta.port import Letta, MemoryState, Prompt, Run
 from letta_conv_mcp.turns.memories import KNOWN_SECONDS, Memories
 from letta_conv_mcp.views import Approval
 from tests.unit.virtual_time import virtual_loop
@@ -35,12 +35,12 @@ class MemoryLetta:
         self.asked.append("prompt")
         return self.prompts[conversation_id]
 
-    async def memory(self, _: str) -> Memory:
+    async def memory_state(self, _: str) -> MemoryState:
         self.asked.append("memory")
         if not self.answers:
             raise LettaUnavailable("Letta", "is away")
         await anyio.sleep(0.1)
-        return Memory(mark=self.value, values={"human": self.value})
+        return MemoryState(mark=self.value, values={"human": self.value})
 
     async def runs(self, *_: object, **__: object) -> list[Run]:
         return self.active
