@@ -87,7 +87,7 @@ class Hub:
         return True
 
     def memory_changed(self, agent_id: str) -> None:
-        """An agent's memory was changed from here, so that its conversations are to learn of it with the next message."""
+        """An agent's memory was changed from here: its conversations are to learn of it with the next message."""
         if self._memories is not None:
             self._memories.forget(agent_id=agent_id)
 
