@@ -115,6 +115,8 @@ class MemoryBlock(View):
 class Memory(View):
     agent_id: str
     blocks: list[MemoryBlock]
+    prompt_is_current: bool | None = Field(default=None, exclude_if=_is_none)
+    """Whether the conversation's prompt holds these blocks as they are now; None where Letta doesn't show it."""
 
 
 class SearchHit(View):

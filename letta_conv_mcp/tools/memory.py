@@ -11,14 +11,30 @@ from letta_conv_mcp.errors import BlockNotFound, InvalidArguments, TextNotThere
 from letta_conv_mcp.letta.port import MessageQuery
 from letta_conv_mcp.tools.agents import resolve_agent
 from letta_conv_mcp.tools.arguments import AgentId, Limit
+from letta_conv_mcp.turns.freshness import tells_all
 from letta_conv_mcp.views import Memory, MemoryBlock, SearchResult
 
 
-async def read_memory(ctx: Context[App], agent_id: AgentId = None) -> Memory:
-    """Read an agent's memory blocks, which are part of its prompt in all its conversations."""
+async def read_memory(
+    ctx: Context[App],
+    agent_id: AgentId = None,
+    conversation_id: Annotated[str | None, Field(description="Also look at this conversation's prompt")] = None,
+) -> Memory:
+    """Read an agent's memory blocks, which are part of its prompt in all its conversations.
+
+    A conversation's prompt can be older: `prompt_is_current` says so, and recompile_conversation brings it up to date.
+    """
     app = app_of(ctx)
-    agent = await resolve_agent(app, agent_id)
-    return Memory(agent_id=agent.id, blocks=await app.letta.memory_blocks(agent.id))
+    if conversation_id is None:
+        agent = await resolve_agent(app, agent_id)
+        return Memory(agent_id=agent.id, blocks=await app.letta.memory_blocks(agent.id))
+    prompt = await app.letta.prompt(conversation_id)
+    if agent_id is not None and (await resolve_agent(app, agent_id)).id != prompt.agent_id:
+        raise InvalidArguments("read_memory", ["the conversation is another agent's: leave agent_id out"])
+    blocks = await app.letta.memory_blocks(prompt.agent_id)
+    values = {block.label: block.value for block in blocks}
+    is_current = None if prompt.text is None else tells_all(prompt.text, values)
+    return Memory(agent_id=prompt.agent_id, blocks=blocks, prompt_is_current=is_current)
 
 
 async def search_messages(

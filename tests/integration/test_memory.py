@@ -4,6 +4,7 @@ On a real Letta server and a real App Server; the fake has neither memory nor a 
 """
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from mcp import Client
@@ -164,3 +165,31 @@ async def test_an_agent_is_shown_with_the_labels_of_its_memory(client: Client, p
 
     assert (shown["id"], shown["name"], sorted(shown["memory_blocks"])) == (agent_id, "Shown", ["human", "persona"])
     assert "No agent" in await failure(client, "retrieve_agent", agent_id=NOBODY)
+
+
+async def test_a_conversation_whose_prompt_is_older_than_the_memory_is_told(client: Client, place: Place) -> None:
+    """LETTA: 0.16.8 compiles the memory into the prompt when a conversation is made. An App Server shows no prompt."""
+    agent_id = await place.new_agent(client)
+    conversation_id = await place.new_conversation(client, agent_id)
+    about: dict[str, Any] = {"conversation_id": conversation_id}
+
+    fresh = await call(client, "read_memory", **about)
+    await call(client, "update_memory", agent_id=agent_id, label="human", value="This is Kim.")
+    stale = await call(client, "read_memory", **about, agent_id=agent_id)
+    await call(client, "recompile_conversation", **about)
+    again = await call(client, "read_memory", **about)
+
+    told = [memory.get("prompt_is_current") for memory in (fresh, stale, again)]
+    assert told == ([None] * 3 if place.rig else [True, False, True])
+    assert [memory["agent_id"] for memory in (fresh, stale, again)] == [agent_id] * 3
+    assert {block["label"]: block["value"] for block in stale["blocks"]}["human"] == "This is Kim."
+
+
+async def test_the_memory_of_another_agents_conversation_is_not_mixed_up(client: Client, place: Place) -> None:
+    conversation_id = await place.new_conversation(client)
+
+    sentence = await failure(
+        client, "read_memory", conversation_id=conversation_id, agent_id=await place.new_agent(client)
+    )
+
+    assert "the conversation is another agent's" in sentence
