@@ -45,7 +45,7 @@ ORDER: list[set[str]] = [
     {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory", "tools.deletion"},
     {"tools", "resources"},
     {"server"},
-    {"cli.typewriter", "cli.doctor", "cli.asking", "transports.stdio"},
+    {"cli.typewriter", "cli.doctor", "cli.asking", "cli.own_server", "transports.stdio"},
     {"cli.demo", "cli.setup_local"},
     {"__main__"},
 ]
@@ -154,8 +154,8 @@ def test_only_the_command_line_reads_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "argv")
     }
 
-    # The demo passes the environment on to the process that it starts; the last two are programs of their own.
-    assert readers == {"__main__", "cli.demo", "local.supervisor", "local.launcher"}
+    # The server process that the demo and the chat start is passed the environment; the last two are programs of their own.
+    assert readers == {"__main__", "cli.own_server", "local.supervisor", "local.launcher"}
 
 
 def test_building_a_server_imports_no_letta_client() -> None:
