@@ -7,11 +7,9 @@ import anyio
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from letta_conv_mcp.cli.own_server import CallFailed, call, own_server
+from letta_conv_mcp.cli.own_server import CallFailed, call, first_model, own_server
 from letta_conv_mcp.cli.typewriter import Typewriter
 from letta_conv_mcp.errors import NotConfigured
-from letta_conv_mcp.local.opening import folder_of
-from letta_conv_mcp.local.standin import HANDLE as STANDIN
 from letta_conv_mcp.settings import Settings
 
 
@@ -35,7 +33,7 @@ async def _play(settings: Settings) -> str | None:
     async with own_server(settings) as client:
         # Caught inside: the client's task groups would wrap it.
         try:
-            await _tour(_Tour(client, _model(settings)), settings.agent_id)
+            await _tour(_Tour(client, first_model(settings)), settings.agent_id)
         except (CallFailed, DemoFailed, MCPError) as failure:
             return str(failure)
     return None
@@ -49,14 +47,6 @@ async def _tour(tour: "_Tour", agent_id: str | None) -> None:
     second = await tour.open_conversation(agent, "Demo: somebody else")
     await tour.say(second, "What did I tell you?")
     await tour.look_back(agent, first)
-
-
-def _model(settings: Settings) -> str | None:
-    """The model of an agent that is made for the tour; None for the one that is set up."""
-    if not settings.is_local or settings.local_model or folder_of(settings).saved_model():
-        return None
-    # With a provider's key in the environment there are models, and none was chosen: the tour is to cost nothing.
-    return STANDIN
 
 
 class _Tour:

@@ -9,6 +9,8 @@ from mcp import Client, StdioServerParameters
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import RequestParamsMeta, TextContent
 
+from letta_conv_mcp.local.opening import folder_of
+from letta_conv_mcp.local.standin import HANDLE as STANDIN
 from letta_conv_mcp.settings import Settings
 
 
@@ -48,6 +50,14 @@ async def call(
     if result.is_error or result.structured_content is None:
         raise CallFailed("".join(part.text for part in result.content if isinstance(part, TextContent)))
     return result.structured_content
+
+
+def first_model(settings: Settings) -> str | None:
+    """The model of an agent that is made where there is none; None for the one that is set up."""
+    if not settings.is_local or settings.local_model or folder_of(settings).saved_model():
+        return None
+    # With a provider's key in the environment there are models, and none was chosen: this is to cost nothing.
+    return STANDIN
 
 
 def _environment(settings: Settings) -> dict[str, str]:
