@@ -98,8 +98,8 @@ class Room:
     async def _do(self, command: Command) -> None:
         match command:
             case Say(text):
-                self._said[self._id] = self._said.get(self._id, 0) + 1
                 await self._reply("send_message", message=text)
+                self._said[self._id] = self._said.get(self._id, 0) + 1
             case New(name):
                 made = await self._call("create_conversation", agent_id=self._conversation["agent_id"], summary=name)
                 await self._go_to(made["id"], is_new=True)
@@ -148,10 +148,9 @@ class Room:
         if reply is None:
             self._screen.show([("class:asks", "Left as it is; /wait waits on.\n")])
             return
-        if reply["status"] in ("failed", "interrupted"):
-            self._screen.wrong(views.ending_text(reply))
-        else:
-            self._screen.show(views.ending_view(reply))
+        self._screen.show(views.ending_view(reply))
+        if (failure := views.failure_text(reply)) is not None:
+            self._screen.wrong(failure)
         if reply["status"] == "awaiting_approval" and reply["approvals"]:
             await self._put(reply["approvals"])
 

@@ -31,7 +31,7 @@ def opening_view(conversation: Structure, *, is_new: bool) -> list[Piece]:
     """Where one is now, and what is unfinished there."""
     name = one_line(conversation.get("summary") or "without a name", NAME_CHARS)
     what = "New conversation" if is_new else "Going on in"
-    pieces: list[Piece] = [("class:dim", f"{what}: {name} ({conversation['id']}){_size(conversation)}\n")]
+    pieces: list[Piece] = [("class:dim", f"{what}: {_joined(name, conversation['id'], _size(conversation))}\n")]
     if conversation.get("running_run_id"):
         pieces.append(("class:asks", "A reply is still running here: /wait shows it.\n"))
     if conversation.get("approvals"):
@@ -60,11 +60,11 @@ def conversations_view(conversations: Sequence[Structure], current: str) -> list
     pieces: list[Piece] = []
     for at, (name, conversation) in enumerate(zip(names, conversations, strict=True), 1):
         is_current = conversation["id"] == current
-        tail = " archived" if conversation.get("archived") else ""
-        line = (
-            f"{name:{width}}  {when(conversation['created_at'])}  {_count(conversation)}  {conversation['id']}{tail}\n"
+        archived = "archived" if conversation.get("archived") else ""
+        about = _joined(
+            f"{name:{width}}", when(conversation["created_at"]), conversation["id"], _size(conversation), archived
         )
-        pieces.append(("class:conversation" if is_current else "", _numbered(at, is_current) + line))
+        pieces.append(("class:conversation" if is_current else "", f"{_numbered(at, is_current)}{about}\n"))
     return pieces
 
 
@@ -79,7 +79,7 @@ def info_view(conversation: Structure, *, sent: int, newest: Sequence[str]) -> l
         "description": conversation.get("description"),
         "model": conversation.get("model"),
         "archived": "yes" if conversation.get("archived") else None,
-        "in context": _count(conversation).strip(),
+        "in context": _size(conversation),
         "newest messages": ", ".join(newest) or "(none)",
         "said here": str(sent),
         "running": conversation["running_run_id"],
@@ -110,28 +110,31 @@ def approvals_view(approvals: Sequence[Structure]) -> list[Piece]:
 
 
 def ending_view(reply: Structure) -> list[Piece]:
-    """How a reply ended, where that wants saying."""
+    """How a reply ended that is no failure, where that wants saying."""
     match reply["status"]:
-        case "completed":
-            return [("class:dim", f"{ending_text(reply)}\n")] if reply["next_step"] else []
+        case "completed" if reply["next_step"]:
+            return [("class:dim", f"{for_people(reply['next_step'])}\n")]
         case "cancelled":
             return [("class:asks", "Stopped. What the agent did is not undone.\n")]
-        case "awaiting_approval" if reply["run_id"] is None:
-            return [("class:asks", "Your message was NOT sent, because the agent waits for a decision first.\n")]
-        case "awaiting_approval":
-            return []
         case _:
-            return [("class:wrong", f"{ending_text(reply)}\n")]
+            return []
 
 
-def ending_text(reply: Structure) -> str:
-    """What the server says of how a reply ended."""
-    return for_people(reply["next_step"] or reply["status"])
+def failure_text(reply: Structure) -> str | None:
+    """What the person has to know of a reply that failed; None where it didn't."""
+    match reply["status"]:
+        case "failed" | "interrupted":
+            return for_people(reply["next_step"] or reply["status"])
+        # A run that asks ends with one of these: anything else is a message that was kept out by an earlier one.
+        case "awaiting_approval" if reply["stop_reason"] not in ("requires_approval", "end_turn"):
+            return "Your message was NOT sent, because the agent waits for a decision first."
+        case _:
+            return None
 
 
 def call_text(tool: str, arguments: str, chars: int) -> str:
-    """A tool call in one line."""
-    return one_line(f"{tool}({arguments})", chars)
+    """A tool call in one line. Of one that was allowed earlier the arguments aren't known any more."""
+    return one_line(f"{tool}({arguments})" if arguments else tool, chars)
 
 
 def when(moment: str | None) -> str:
@@ -162,14 +165,15 @@ def _message(message: Structure, agent_name: str) -> list[Piece]:
             return [("class:tool", f"tool: {one_line(text, MESSAGE_CHARS)}\n")]
 
 
+def _joined(*parts: str) -> str:
+    return "  ".join(part for part in parts if part)
+
+
 def _numbered(number: int, is_current: bool) -> str:
     return f"{'*' if is_current else ' '} {number:2}  "
 
 
-def _count(conversation: Structure) -> str:
-    count = conversation["in_context_count"]
-    return "   ? messages" if count is None else f"{count:4} messages"
-
-
 def _size(conversation: Structure) -> str:
-    return "" if conversation["in_context_count"] is None else f",{_count(conversation)}".replace("  ", " ")
+    """How much is in its context; nothing where Letta doesn't say, as 0.16 in its lists."""
+    count = conversation["in_context_count"]
+    return "" if count is None else "1 message" if count == 1 else f"{count} messages"
