@@ -2,11 +2,14 @@
 
 import sys
 from dataclasses import replace
+from importlib import import_module
+from threading import Thread
 
 import anyio
 from mcp.shared.exceptions import MCPError
 
 from letta_conv_mcp.cli.chat_commands import completions
+from letta_conv_mcp.cli.chat_pipe import PipeScreen
 from letta_conv_mcp.cli.chat_room import Room
 from letta_conv_mcp.cli.chat_screen import Screen
 from letta_conv_mcp.cli.chat_signals import signals
@@ -33,9 +36,13 @@ def run_chat(settings: Settings) -> int:
 
 
 async def _chat(settings: Settings) -> int:
+    is_terminal = _is_terminal()
+    if is_terminal:
+        # While the server starts.
+        Thread(target=import_module, args=("letta_conv_mcp.cli.chat_terminal",)).start()
     # A call that is left behind leaves its run alone: the chat stops runs by a call of their own.
     async with own_server(replace(settings, on_cancel="leave")) as client:
-        screen = _screen()
+        screen = _terminal() if is_terminal else PipeScreen()
         talk = Talk(client, screen)
         ended_by: list[int] = []
 
@@ -66,12 +73,12 @@ async def _chat(settings: Settings) -> int:
     return 0 if is_there and not screen.has_failed else 1
 
 
-def _screen() -> Screen:
+def _is_terminal() -> bool:
     # Some start a program without any stdin.
-    if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():  # pyright: ignore[reportUnnecessaryComparison]
-        from letta_conv_mcp.cli.chat_terminal import TerminalScreen
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison]
 
-        return TerminalScreen(completions)
-    from letta_conv_mcp.cli.chat_pipe import PipeScreen
 
-    return PipeScreen()
+def _terminal() -> Screen:
+    from letta_conv_mcp.cli.chat_terminal import TerminalScreen
+
+    return TerminalScreen(completions)

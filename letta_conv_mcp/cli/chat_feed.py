@@ -68,7 +68,7 @@ class Feed:
         for use in uses[self._tools :]:
             self._close()
             result = one_line(use["result"] or "", TOOL_CHARS) if use["result"] is not None else "no result yet"
-            verb = "failed" if use["status"] == "error" else "->"
+            verb = "failed:" if use["status"] == "error" else "->"
             line = f"tool: {call_text(use['tool'], use['arguments'], TOOL_CHARS)} {verb} {result}\n"
             self._pieces.append(("class:tool", line))
         self._tools = max(self._tools, len(uses))

@@ -10,6 +10,8 @@ Structure: TypeAlias = dict[str, Any]
 
 NAME_CHARS = 40
 PROMPT_CHARS = 30
+ID_CHARS = 13
+"""Enough of an id to know it again: `conv-` and eight digits."""
 MESSAGE_CHARS = 200
 SYSTEM_CHARS = 80
 """What Letta puts in itself is long and seldom of interest; reasoning and tool calls are cut here too."""
@@ -18,7 +20,7 @@ ARGUMENTS_CHARS = 600
 
 def prompt_of(agent_name: str, conversation: Structure) -> list[Piece]:
     """Whom one talks to, and where."""
-    where = one_line(conversation.get("summary") or conversation["id"], PROMPT_CHARS)
+    where = one_line(conversation.get("summary") or conversation["id"][:ID_CHARS], PROMPT_CHARS)
     return [
         ("class:agent", one_line(agent_name, PROMPT_CHARS)),
         ("class:dim", " · "),

@@ -24,18 +24,27 @@ CTRL_C = "\x03"
 CTRL_D = "\x04"
 
 
+class _Screen(pyte.Screen):
+    """A screen that answers as terminals do: prompt_toolkit asks it where the cursor is."""
+
+    def __init__(self, master: int) -> None:
+        super().__init__(COLUMNS, ROWS)
+        self._master = master
+
+    def write_process_input(self, data: str) -> None:
+        os.write(self._master, data.encode())
+
+
 class Terminal:
     """A person at a terminal: they type, and look at the screen."""
 
     def __init__(self, master: int, process: "subprocess.Popen[bytes]") -> None:
         self.process = process
-        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self.screen = _Screen(master)
         self.written = b""
         """Everything that the program wrote, with all that moves the cursor."""
         self._master = master
         self._stream = pyte.ByteStream(self.screen)
-        # prompt_toolkit asks where the cursor is, as of any terminal.
-        self.screen.write_process_input = lambda data: os.write(master, data.encode())
 
     @property
     def lines(self) -> list[str]:
@@ -67,37 +76,43 @@ class Terminal:
 
     def until_end(self) -> int:
         """Wait until the program has ended. Returns its exit status."""
-        deadline = time.monotonic() + SHOWS_WITHIN
-        while self._read(deadline):
-            pass
+        # Our own end of the terminal stays open, so that nothing is reset when the program closes it.
+        ended = os.pidfd_open(self.process.pid)
+        try:
+            deadline = time.monotonic() + SHOWS_WITHIN
+            while self._read(deadline, ended):
+                pass
+        finally:
+            os.close(ended)
         return self.process.wait(SHOWS_WITHIN)
+
+    def looks_of(self, words: str) -> pyte.screens.Char:
+        """How the first letter of some words on the screen looks."""
+        row = next(number for number, line in enumerate(self.screen.display) if words in line)
+        return self.screen.buffer[row][self.screen.display[row].index(words)]
 
     def modes(self) -> list[Any]:
         """The modes of the terminal, as `stty` shows them."""
         return termios.tcgetattr(self._master)
 
-    def _read(self, deadline: float) -> bool:
+    def _read(self, deadline: float, *ends: int) -> bool:
         """Take in what comes next. Returns False where nothing does any more."""
-        readable, _, _ = select.select([self._master], [], [], max(0, deadline - time.monotonic()))
-        if not readable:
+        readable, _, _ = select.select([self._master, *ends], [], [], max(0, deadline - time.monotonic()))
+        if self._master not in readable:
             return False
-        try:
-            piece = os.read(self._master, 65536)
-        except OSError:
-            # Linux: the other end was closed.
-            return False
+        piece = os.read(self._master, 65536)
         self.written += piece
         self._stream.feed(piece)
-        return bool(piece)
+        return True
 
 
 @contextmanager
-def chatting(base_url: str, *arguments: str, columns: int = COLUMNS, **more: str) -> Generator[Terminal]:
+def chatting(base_url: str | None, *arguments: str, **more: str) -> Generator[Terminal]:
     """`letta-conv-mcp chat` in a terminal of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LETTA_")}
-    environment = {**kept, "LETTA_BASE_URL": base_url, "TERM": "xterm-256color", **more}
+    environment = {**kept, "LETTA_BASE_URL": base_url or "", "TERM": "xterm-256color", **more}
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "letta_conv_mcp", "chat", *arguments],
         stdin=slave,
