@@ -22,6 +22,10 @@ class PipeScreen:
     def __init__(self) -> None:
         self.has_failed = False
         self._send, self._lines = anyio.create_memory_object_stream[str](math.inf)
+        if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+            # Started without one: its number may be some other file's by now.
+            self._send.close()
+            return
         # A daemon, since nothing can end a read; and not on sys.stdin, which the interpreter closes when it ends.
         Thread(target=_read, args=(asyncio.get_running_loop(), self._send), daemon=True).start()
 
