@@ -35,6 +35,8 @@ AGENTS = 100
 NEWEST = 3
 HINT = "/help shows what there is. Ctrl-C stops a reply, Ctrl-D leaves.\n"
 QUESTION = "Allow it? [a]pprove, [d]eny, [n]ot now: "
+DENIED = "The person denied it."
+LEFT = "It is waited for no longer; /wait or /history shows what became of it.\n"
 LATER = "Nothing was decided; /decide does it later. Until then the agent takes no message here.\n"
 
 
@@ -98,8 +100,8 @@ class Room:
     async def _do(self, command: Command) -> None:
         match command:
             case Say(text):
-                await self._reply("send_message", message=text)
-                self._said[self._id] = self._said.get(self._id, 0) + 1
+                if await self._reply("send_message", message=text):
+                    self._said[self._id] = self._said.get(self._id, 0) + 1
             case New(name):
                 made = await self._call("create_conversation", agent_id=self._conversation["agent_id"], summary=name)
                 await self._go_to(made["id"], is_new=True)
@@ -142,17 +144,18 @@ class Room:
 
     # Replies
 
-    async def _reply(self, tool: str, **arguments: Any) -> None:
-        """Have a reply, and put what the agent asks for to the person as long as it asks."""
+    async def _reply(self, tool: str, **arguments: Any) -> bool:
+        """Have a reply, and put what the agent asks for to the person. Returns whether it didn't fail."""
         reply = await self._talk.reply(tool, self._id, self._agent_name, **arguments)
         if reply is None:
-            self._screen.show([("class:asks", "Left as it is; /wait waits on.\n")])
-            return
+            self._screen.show([("class:asks", LEFT)])
+            return True
         self._screen.show(views.ending_view(reply))
         if (failure := views.failure_text(reply)) is not None:
             self._screen.wrong(failure)
         if reply["status"] == "awaiting_approval" and reply["approvals"]:
             await self._put(reply["approvals"])
+        return failure is None
 
     async def _decide(self, verdict: Verdict | None, reason: str | None) -> None:
         approvals = (await self._call("retrieve_conversation", conversation_id=self._id))["approvals"]
@@ -183,7 +186,8 @@ class Room:
 
     async def _answer(self, approvals: list[Structure], verdict: Verdict, reason: str | None) -> None:
         call_ids = [approval["tool_call_id"] for approval in approvals]
-        await self._reply("answer_approval", **{verdict: call_ids}, reason=reason)
+        why = reason or (DENIED if verdict == "deny" else None)
+        await self._reply("answer_approval", **{verdict: call_ids}, reason=why)
 
     # Places
 

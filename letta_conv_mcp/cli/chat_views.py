@@ -16,6 +16,7 @@ MESSAGE_CHARS = 200
 SYSTEM_CHARS = 80
 """What Letta puts in itself is long and seldom of interest; reasoning and tool calls are cut here too."""
 ARGUMENTS_CHARS = 600
+STOPPED = "Stopped. What the agent did is not undone."
 
 
 def prompt_of(agent_name: str, conversation: Structure) -> list[Piece]:
@@ -117,7 +118,7 @@ def ending_view(reply: Structure) -> list[Piece]:
         case "completed" if reply["next_step"]:
             return [("class:dim", f"{for_people(reply['next_step'])}\n")]
         case "cancelled":
-            return [("class:asks", "Stopped. What the agent did is not undone.\n")]
+            return [("class:asks", f"{STOPPED}\n")]
         case _:
             return []
 

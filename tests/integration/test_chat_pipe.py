@@ -26,11 +26,11 @@ def talk(fake: FakeLetta) -> Conversation:
 
 
 @contextmanager
-def piped(fake: FakeLetta, *, shell: str = "exec {}") -> "Generator[subprocess.Popen[str]]":
-    """The chat between pipes; `shell` is how a shell starts it."""
+def piped(fake: FakeLetta, *, command: str = "exec {}") -> "Generator[subprocess.Popen[str]]":
+    """The chat between pipes; `command` is how a shell starts it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LETTA_")}
     process = subprocess.Popen(
-        ["sh", "-c", shell.format(f"{shlex.quote(sys.executable)} -m letta_conv_mcp chat")],
+        ["sh", "-c", command.format(f"{shlex.quote(sys.executable)} -m letta_conv_mcp chat")],
         env={**environment, "LETTA_BASE_URL": fake.base_url},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -94,7 +94,7 @@ def test_without_an_agent_it_ends(fake: FakeLetta) -> None:
 
 def test_without_a_stdin_there_is_nothing_to_say(fake: FakeLetta, talk: Conversation) -> None:
     """The server process's pipes then have the numbers that stdin and its like had."""
-    with piped(fake, shell="exec {} <&-") as process:
+    with piped(fake, command="exec {} <&-") as process:
         out, err = process.communicate(timeout=ENDS_WITHIN)
 
     assert (process.returncode, err) == (0, "")
