@@ -33,9 +33,10 @@ check: install
 snapshots: install
 	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/contract/test_surface.py tests/contract/test_readme.py
 
-# The picture in the README, made from the demo.
+# The pictures in the README, made from the demo and from a chat.
 picture: install
 	$(BIN)/python -m tests.stack run --agent Ada $(BIN)/python docs/record_demo.py
+	$(BIN)/python -m docs.record_chat
 
 bench: install
 	$(BIN)/python -m bench.startup

@@ -75,6 +75,10 @@ def _command(arguments: list[str]) -> Callable[[], int]:
         return partial(_refused, error)
     open_logs()
     match command:
+        case "chat":
+            from letta_conv_mcp.cli.chat import run_chat
+
+            return partial(run_chat, settings)
         case "demo":
             from letta_conv_mcp.cli.demo import run_demo
 
@@ -158,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"letta-conv-mcp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    chat = commands.add_parser("chat", parents=[shared], help="talk to an agent in this terminal")
+    # Without a default of their own, which would win over the flags of the same name.
+    chat.add_argument(
+        "-a", "--agent", metavar="AGENT", dest="agent_id", default=argparse.SUPPRESS, help="as --agent-id"
+    )
+    chat.add_argument("-u", metavar="URL", dest="base_url", default=argparse.SUPPRESS, help="as --base-url")
     commands.add_parser("demo", parents=[shared], help="play a tour through a real server process")
     commands.add_parser("doctor", parents=[shared], help="check configuration, connection and key")
     setup = commands.add_parser("setup-local", parents=[shared], help="set up a model for a Letta on this machine")

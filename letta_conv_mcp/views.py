@@ -191,6 +191,16 @@ class Reply(View):
     usage: Usage | None = Field(default=None, exclude_if=_is_none)
 
 
+class Live(View):
+    """What a reply holds so far, for a caller that shows it as it grows. Arguments and results of tools are cut."""
+
+    text: str
+    reasoning: str
+    tool_uses: list[ToolUse]
+    doing: str | None = None
+    """What the agent does now, in a line, where it isn't speaking."""
+
+
 class Message(View):
     id: str
     """Shared by the parts of one stored message: its reasoning, its text and its tool calls."""

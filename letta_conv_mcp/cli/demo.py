@@ -1,23 +1,20 @@
 """`letta-conv-mcp demo`: the whole tour, through a real MCP client and our own server process on stdio."""
 
-import os
 import sys
 from typing import Any
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import TextContent
 
+from letta_conv_mcp.cli.own_server import CallFailed, call, first_model, own_server
 from letta_conv_mcp.cli.typewriter import Typewriter
 from letta_conv_mcp.errors import NotConfigured
-from letta_conv_mcp.local.opening import folder_of
-from letta_conv_mcp.local.standin import HANDLE as STANDIN
 from letta_conv_mcp.settings import Settings
 
 
 class DemoFailed(Exception):
-    """A call of the tour went wrong; the text is what the server said."""
+    """The tour can't go on; the text says why."""
 
 
 def run_demo(settings: Settings) -> int:
@@ -33,14 +30,11 @@ def run_demo(settings: Settings) -> int:
 
 
 async def _play(settings: Settings) -> str | None:
-    server = StdioServerParameters(
-        command=sys.executable, args=["-m", "letta_conv_mcp"], env={**os.environ, **_environment(settings)}
-    )
-    async with Client(server) as client:
+    async with own_server(settings) as client:
         # Caught inside: the client's task groups would wrap it.
         try:
-            await _tour(_Tour(client, _model(settings)), settings.agent_id)
-        except (DemoFailed, MCPError) as failure:
+            await _tour(_Tour(client, first_model(settings)), settings.agent_id)
+        except (CallFailed, DemoFailed, MCPError) as failure:
             return str(failure)
     return None
 
@@ -53,29 +47,6 @@ async def _tour(tour: "_Tour", agent_id: str | None) -> None:
     second = await tour.open_conversation(agent, "Demo: somebody else")
     await tour.say(second, "What did I tell you?")
     await tour.look_back(agent, first)
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """The settings as the server process reads them; flags given to the demo count there too."""
-    named = {
-        "LETTA_BASE_URL": settings.base_url,
-        "LETTA_API_KEY": settings.api_key.get_secret_value() if settings.api_key else None,
-        "LETTA_AGENT_ID": settings.agent_id,
-        "LETTA_CONV_WAIT_SECONDS": str(settings.wait_seconds),
-        "LETTA_CONV_LOCAL_DIR": settings.local_dir,
-        "LETTA_LOCAL_MODEL": settings.local_model,
-        "LETTA_CONV_LOG_LEVEL": settings.log_level,
-        "LETTA_CONV_LOG_CONTENT": "on" if settings.log_content else "off",
-    }
-    return {name: value for name, value in named.items() if value is not None}
-
-
-def _model(settings: Settings) -> str | None:
-    """The model of an agent that is made for the tour; None for the one that is set up."""
-    if not settings.is_local or settings.local_model or folder_of(settings).saved_model():
-        return None
-    # With a provider's key in the environment there are models, and none was chosen: the tour is to cost nothing.
-    return STANDIN
 
 
 class _Tour:
@@ -137,10 +108,7 @@ class _Tour:
             cursor = page["older_cursor"]
 
     async def _call(self, tool: str, show: Any = None, **arguments: Any) -> dict[str, Any]:
-        result = await self._client.call_tool(tool, arguments, progress_callback=show)
-        if result.is_error or result.structured_content is None:
-            raise DemoFailed("".join(part.text for part in result.content if isinstance(part, TextContent)))
-        return result.structured_content
+        return await call(self._client, tool, arguments, progress=show)
 
 
 async def _tell(_: float, __: float | None, line: str | None) -> None:

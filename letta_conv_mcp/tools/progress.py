@@ -9,13 +9,21 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from letta_conv_mcp.letta.content import shortened
 from letta_conv_mcp.letta.events import AskedApproval, CalledTool, Spoke, Thought, ToolReturned
 from letta_conv_mcp.turns.turn import Turn
+from letta_conv_mcp.views import Live, ToolUse
 
 PAUSE_SECONDS = 0.25
 HEARTBEAT_SECONDS = 10.0
 LINE_CHARS = 200
 """Claude Code cuts a progress message here."""
+
+LIVE = "letta-conv-mcp/live"
+"""In the `_meta` of a call: once the reply holds anything, the message is that as JSON, a `Live`. MCP leaves keys with
+a prefix of their own to the two ends: https://modelcontextprotocol.io/specification/2025-11-25/basic#meta"""
+LIVE_PAUSE_SECONDS = 0.05
+LIVE_TOOL_CHARS = 500
 
 STARTING = "starting Letta on this machine"
 WAITING = "waiting for"
@@ -28,20 +36,24 @@ CALLED = "called"
 ASKING = "asking to run"
 
 
-async def relay_progress(turn: Turn, report: Callable[[float, float | None, str | None], Awaitable[None]]) -> None:
+async def relay_progress(
+    turn: Turn, report: Callable[[float, float | None, str | None], Awaitable[None]], *, live: bool = False
+) -> None:
     """Report a turn's progress until cancelled. There is no total: nobody knows how long an agent takes.
 
     Args:
         turn: the turn to watch.
         report: sends one notification: progress, total, message. Progress counts notifications, so it rises.
+        live: whether the caller asked for the reply itself, as it grows.
     """
+    line_of, pause = (live_line, LIVE_PAUSE_SECONDS) if live else (progress_line, PAUSE_SECONDS)
     count = seen = 0
     while not turn.over.is_set():
-        with anyio.move_on_after(HEARTBEAT_SECONDS - PAUSE_SECONDS):
+        with anyio.move_on_after(HEARTBEAT_SECONDS - pause):
             seen = await turn.news(seen)
         count += 1
-        await report(count, None, progress_line(turn))
-        await anyio.sleep(PAUSE_SECONDS)
+        await report(count, None, line_of(turn))
+        await anyio.sleep(pause)
 
 
 def progress_line(turn: Turn) -> str:
@@ -62,6 +74,24 @@ def progress_line(turn: Turn) -> str:
             return _waiting_line(turn)
         case _:
             return LOOKING if turn.stage == "unclear" else ARRIVED if draft.run_id else SENDING
+
+
+def live_line(turn: Turn) -> str:
+    """The reply so far, as JSON; what `progress_line` says where there is nothing of it yet."""
+    draft = turn.draft
+    if draft.last is None:
+        return progress_line(turn)
+    uses = [
+        ToolUse(
+            tool=call.name,
+            arguments=shortened(call.arguments, LIVE_TOOL_CHARS),
+            status=call.status,
+            result=shortened(call.result, LIVE_TOOL_CHARS) if call.result is not None else None,
+        )
+        for call in draft.calls.values()
+    ]
+    doing = None if isinstance(draft.last, Spoke) else progress_line(turn)
+    return Live(text=draft.text, reasoning=draft.reasoning, tool_uses=uses, doing=doing).model_dump_json()
 
 
 def _waiting_line(turn: Turn) -> str:

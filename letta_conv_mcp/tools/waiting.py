@@ -1,6 +1,9 @@
 """Waiting for a turn on a host's behalf: for how long, what the host sees meanwhile, and what its leaving means."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 import anyio
 from mcp.server.mcpserver import Context
@@ -10,7 +13,7 @@ from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.cancels import is_time_out
 from letta_conv_mcp.errors import ApprovalsMismatch
 from letta_conv_mcp.tools.consent import Asked, Consent, answer_of_round, ask, can_ask, is_modern, question_result
-from letta_conv_mcp.tools.progress import relay_progress
+from letta_conv_mcp.tools.progress import LIVE, relay_progress
 from letta_conv_mcp.turns.decisions import Verdict
 from letta_conv_mcp.turns.turn import Input, Turn
 from letta_conv_mcp.views import Detail, Reply
@@ -36,7 +39,7 @@ class Wait:
 
     def start(self, conversation_id: str, input: Input) -> Turn:  # noqa: A002
         """Begin a turn, with pieces of words where the host asked for progress."""
-        is_watched = (self.ctx.request_context.meta or {}).get("progress_token") is not None
+        is_watched = _meta_of(self.ctx).get("progress_token") is not None
         turn = app_of(self.ctx).hub.start(conversation_id, input, tokens=is_watched)
         self.spoken.append(turn)
         return turn
@@ -78,7 +81,8 @@ class Wait:
         try:
             with turn.attended():
                 async with anyio.create_task_group() as group:
-                    group.start_soon(relay_progress, turn, self.ctx.report_progress)
+                    is_live = _meta_of(self.ctx).get(LIVE) is True
+                    group.start_soon(partial(relay_progress, turn, self.ctx.report_progress, live=is_live))
                     with anyio.CancelScope(deadline=self.until):
                         await turn.over.wait()
                     group.cancel_scope.cancel()
@@ -111,3 +115,7 @@ async def answered(ctx: Context[App], wait: Wait) -> Reply | InputRequiredResult
     """The rest of a call that was answered with a question; None in its first round. It never sends anew."""
     answer = answer_of_round(ctx)
     return await wait.decided(*answer) if answer else None
+
+
+def _meta_of(ctx: Context[App]) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", ctx.request_context.meta or {})

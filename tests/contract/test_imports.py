@@ -45,8 +45,12 @@ ORDER: list[set[str]] = [
     {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory", "tools.deletion"},
     {"tools", "resources"},
     {"server"},
-    {"cli.typewriter", "cli.doctor", "cli.asking", "transports.stdio"},
-    {"cli.demo", "cli.setup_local"},
+    {"cli.typewriter", "cli.doctor", "cli.asking", "cli.own_server", "cli.chat_text", "transports.stdio"},
+    {"cli.demo", "cli.setup_local", "cli.chat_commands", "cli.chat_views", "cli.chat_screen", "cli.chat_signals"},
+    {"cli.chat_feed", "cli.chat_terminal", "cli.chat_pipe"},
+    {"cli.chat_talk", "cli.chat_lists", "cli.chat_first"},
+    {"cli.chat_room"},
+    {"cli.chat"},
     {"__main__"},
 ]
 """From the ground up; a module imports only what stands above it in this list, never its neighbours."""
@@ -61,6 +65,10 @@ PURE = {
     "letta.records",
     "local.providers",
     "cancels",
+    "cli.chat_commands",
+    "cli.chat_feed",
+    "cli.chat_text",
+    "cli.chat_views",
     "turns.decisions",
     "turns.draft",
     "turns.freshness",
@@ -132,6 +140,12 @@ def test_only_one_module_names_websockets() -> None:
     assert namers == {"letta.appserver_socket"}
 
 
+def test_only_one_module_names_the_terminal_library() -> None:
+    namers = {name for name, tree in modules() if any(f.split(".")[0] == "prompt_toolkit" for f in imports(tree))}
+
+    assert namers == {"cli.chat_terminal"}
+
+
 def test_nothing_of_letta_and_of_turns_names_mcp() -> None:
     for name, tree in modules():
         if name.startswith(("letta.", "local.", "turns.")):
@@ -154,8 +168,8 @@ def test_only_the_command_line_reads_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "argv")
     }
 
-    # The demo passes the environment on to the process that it starts; the last two are programs of their own.
-    assert readers == {"__main__", "cli.demo", "local.supervisor", "local.launcher"}
+    # The demo's and the chat's server process is passed the environment; the last two are programs of their own.
+    assert readers == {"__main__", "cli.own_server", "local.supervisor", "local.launcher"}
 
 
 def test_building_a_server_imports_no_letta_client() -> None:
@@ -163,4 +177,5 @@ def test_building_a_server_imports_no_letta_client() -> None:
     program = "import sys, letta_conv_mcp as l; l.build_server(l.Settings(base_url='http://x')); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert not {name.partition(".")[0] for name in done.stdout.split()} & {"letta_client", "httpx", "websockets"}
+    late = {"letta_client", "httpx", "websockets", "prompt_toolkit"}
+    assert not {name.partition(".")[0] for name in done.stdout.split()} & late

@@ -4,14 +4,19 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.__main__ import EPILOG
+from letta_conv_mcp.cli.chat_commands import COMMANDS, ListConversations, command_from_line
+from letta_conv_mcp.cli.chat_room import HINT, QUESTION
+from letta_conv_mcp.cli.chat_views import STOPPED
 from letta_conv_mcp.errors import SettingsError
 from letta_conv_mcp.settings import ALL_TOOLSETS, DEFAULT_TOOLSETS, Settings, settings_from_env
 from letta_conv_mcp.tools import CATALOG, offered_tools
@@ -19,12 +24,15 @@ from letta_conv_mcp.turns import reply
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-MARKED = re.compile(r"(<!-- tools: .*? -->\n).*?(<!-- /tools -->)", re.DOTALL)
+MARKED = {
+    name: re.compile(rf"(<!-- {name}: .*? -->\n).*?(<!-- /{name} -->)", re.DOTALL) for name in ("tools", "commands")
+}
 RUNS = {
     "claude mcp add letta --env LETTA_API_KEY=YOUR_KEY -- uvx letta-conv-mcp": "test_install_the_package_starts",
     "letta --backend local server --listen ws://127.0.0.1:4500": "by stack.app_server, on a free port",
     'uvx "letta-conv-mcp[local]" demo': "by test_cli.test_the_demo_makes_a_letta_of_its_own_where_none_is_configured",
     'uvx "letta-conv-mcp[local]" setup-local': "by test_setup_local",
+    "uvx letta-conv-mcp chat --agent Ada": "by test_chat",
     "make demo": "by hand and by test_cli.test_the_demo_plays_the_whole_tour",
     "make test": "by .ci/run",
 }
@@ -50,8 +58,19 @@ def tool_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_table_of_tools_is_the_codes() -> None:
-    written = MARKED.sub(lambda found: found[1] + tool_table() + found[2], readme())
+def command_table() -> str:
+    """The table of the chat's commands, made from its help."""
+    lines = ["| Command | Does |", "| --- | --- |"]
+    for command in COMMANDS:
+        names = ", ".join(f"`/{name}`" for name in (command.name, *command.short))
+        arguments = f" `{command.arguments}`".replace("|", "\\|") if command.arguments else ""
+        lines.append(f"| {names}{arguments} | {command.about} |")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(("name", "table"), [("tools", tool_table), ("commands", command_table)])
+def test_a_table_is_the_codes(name: str, table: Callable[[], str]) -> None:
+    written = MARKED[name].sub(lambda found: found[1] + table() + found[2], readme())
     if os.environ.get("UPDATE_SNAPSHOTS"):
         README.write_text(written, encoding="utf-8")
 
@@ -138,3 +157,15 @@ def test_the_picture_shows_the_demo_as_it_is_now() -> None:
     assert (ROOT / "docs/demo.svg").name in readme()
     for words in ("> create_conversation: Demo: Bo", "You said: Hello! My name is Bo", "You have not told me anything"):
         assert words.replace(">", "&gt;") in picture or words in picture, words
+
+
+def test_the_other_picture_shows_the_chat_as_it_is_now() -> None:
+    """It is made by `make picture` from a real chat, and holds its own words."""
+    with Image.open(ROOT / "docs" / "chat.png") as picture:
+        shown = str(picture.info["Description"])
+
+    assert "docs/chat.png" in readme()
+    commands = {command_from_line(line.partition(" > ")[2]) for line in shown.splitlines() if " > " in line}
+    assert ListConversations() in commands
+    for words in (HINT.strip(), "Ada · Bo's colours > ", QUESTION.strip(), "thinking: ", "tool: lookup(", STOPPED):
+        assert words in shown, words
