@@ -69,6 +69,13 @@ def _environment(settings: Settings) -> dict[str, str]:
         "LETTA_CONV_WAIT_SECONDS": str(settings.wait_seconds),
         "LETTA_CONV_ON_CANCEL": settings.on_cancel,
         "LETTA_CONV_ELICITATION": "on" if settings.elicitation else "off",
+        "LETTA_CONV_REFRESH_MEMORY": settings.refresh_memory,
+        "LETTA_CONV_AGENTS": ",".join(settings.agents),
+        # What is chosen for a model doesn't bind the person.
+        "LETTA_CONV_TOOLSETS": "all",
+        "LETTA_CONV_TOOLS": "",
+        "LETTA_CONV_EXCLUDE_TOOLS": "",
+        "LETTA_CONV_READ_ONLY": "off",
         "LETTA_CONV_LOCAL_TOOLS": ",".join(settings.local_tools) or None,
         "LETTA_CONV_LOCAL_DIR": settings.local_dir,
         "LETTA_LOCAL_MODEL": settings.local_model,
