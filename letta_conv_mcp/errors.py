@@ -103,6 +103,23 @@ class ConversationNotFound(LettaFailure, ResourceNotFoundError):
         super().__init__(f"No conversation {_shown(conversation_id)}. Call list_conversations for the ids you can use.")
 
 
+class ConversationAmbiguous(LettaFailure):
+    """Several conversations have what a person wrote in their summary: pairs of id and summary."""
+
+    def __init__(self, wanted: str, found: list[tuple[str, str]]) -> None:
+        listed = ", ".join(f"{conversation_id} ({_shown(summary)})" for conversation_id, summary in found)
+        super().__init__(
+            f"Several conversations have {_shown(wanted)} in their summary. Use one of their ids: {listed}."
+        )
+
+
+class ConversationNeeded(LettaFailure):
+    """The latest conversation is wanted, and there is none."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no conversation yet. Call create_conversation to open one.")
+
+
 class RunNotFound(LettaFailure, ResourceNotFoundError):
     """No run has this id in the conversation, or the conversation has had none."""
 

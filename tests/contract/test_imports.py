@@ -12,7 +12,7 @@ import letta_conv_mcp
 PACKAGE = Path(letta_conv_mcp.__file__).parent
 ORDER: list[set[str]] = [
     {"errors"},
-    {"views", "settings", "walk", "cancels"},
+    {"views", "settings", "walk", "cancels", "uris"},
     {"logs"},
     {"letta.content"},
     {"letta.events", "letta.records", "transcript"},
@@ -43,7 +43,8 @@ ORDER: list[set[str]] = [
     {"tools.waiting"},
     {"tools.agents"},
     {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory", "tools.deletion"},
-    {"tools", "resources"},
+    {"tools", "resources", "naming"},
+    {"prompts"},
     {"server"},
     {"cli.typewriter", "cli.doctor", "cli.asking", "cli.own_server", "cli.chat_text", "transports.stdio"},
     {"cli.demo", "cli.setup_local", "cli.chat_commands", "cli.chat_views", "cli.chat_screen", "cli.chat_signals"},
@@ -69,6 +70,7 @@ PURE = {
     "cli.chat_feed",
     "cli.chat_text",
     "cli.chat_views",
+    "uris",
     "turns.decisions",
     "turns.draft",
     "turns.freshness",

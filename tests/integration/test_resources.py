@@ -160,10 +160,3 @@ async def test_an_unknown_resource_is_a_clean_not_found(client: Client, uri: str
         await client.read_resource(uri)
 
     assert caught.value.code == INVALID_PARAMS
-
-
-async def test_an_unknown_prompt_is_a_clean_error(client: Client) -> None:
-    with pytest.raises(MCPError) as caught:
-        await client.get_prompt("summarise")
-
-    assert (caught.value.code, caught.value.message) == (INVALID_PARAMS, "Unknown prompt: 'summarise'")

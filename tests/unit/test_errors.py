@@ -19,6 +19,8 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.AgentAmbiguous("Ada", ["agent-1", "agent-2"]), "Use one of their ids: agent-1, agent-2."),
     (errors.AgentNeeded(), "Call list_agents to choose one."),
     (errors.ConversationNotFound("conv-1"), "Call list_conversations for the ids you can use."),
+    (errors.ConversationAmbiguous("trip", [("conv-1", "A trip"), ("conv-2", "Trips")]), "conv-2 ('Trips')."),
+    (errors.ConversationNeeded(), "Call create_conversation to open one."),
     (errors.RunNotFound("conv-1"), "Call get_history to see what was said there."),
     (errors.RunNotFound("conv-1", "run-1"), "Call get_history to see what was said there."),
     (errors.UnknownCursor("before", "x"), "Leave it out to start again."),
