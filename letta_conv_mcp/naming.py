@@ -1,5 +1,7 @@
 """A conversation as a person names it: by its summary, or not at all."""
 
+from collections.abc import Sequence
+
 from letta_conv_mcp.app import App
 from letta_conv_mcp.errors import ConversationAmbiguous, ConversationNeeded, ConversationNotFound
 from letta_conv_mcp.letta.naming import find_agent
@@ -23,16 +25,19 @@ async def find_conversation(app: App, wanted: str | None) -> Conversation:
     try:
         return await app.letta.conversation(wanted)
     except ConversationNotFound:
-        found = (await conversation_page(app, ConversationQuery(), search=wanted, limit=100)).conversations
-    named = [conversation for conversation in found if (conversation.summary or "").casefold() == wanted.casefold()]
-    candidates = named or found
+        # First among the latest, which hosts complete: an older namesake of one of them is not meant.
+        named = _named(wanted, (await app.recent.conversations()).items)
+        found = named or (await conversation_page(app, ConversationQuery(), search=wanted, limit=100)).conversations
+    candidates = _named(wanted, found) or found
     if not candidates:
         raise ConversationNotFound(wanted)
     if len(candidates) > 1:
-        raise ConversationAmbiguous(
-            wanted, [(conversation.id, conversation.summary or "") for conversation in candidates[:CANDIDATES]]
-        )
+        raise ConversationAmbiguous(wanted, [(each.id, each.summary or "") for each in candidates[:CANDIDATES]])
     return candidates[0]
+
+
+def _named(wanted: str, conversations: Sequence[Conversation]) -> list[Conversation]:
+    return [each for each in conversations if (each.summary or "").casefold() == wanted.casefold()]
 
 
 async def _latest(app: App) -> Conversation:

@@ -246,8 +246,7 @@ def _listed(entry: PromptEntry) -> Prompt:
 
 
 async def _written(entry: PromptEntry, app: App, given: Mapping[str, str]) -> GetPromptResult:
-    # A form that was left empty gives an empty text.
-    values = {argument.name: given.get(argument.name, "").strip() or None for argument in entry.arguments}
+    values = {argument.name: _filled_in(argument, given) for argument in entry.arguments}
     missing = [argument.name for argument in entry.arguments if argument.required and values[argument.name] is None]
     unknown = [name for name in given if name not in values]
     problems = [f"{name} is missing" for name in missing] + [f"there is no argument {name!r}" for name in unknown]
@@ -258,6 +257,12 @@ async def _written(entry: PromptEntry, app: App, given: Mapping[str, str]) -> Ge
     except LettaFailure as failure:
         raise MCPError(INVALID_PARAMS if isinstance(failure, _MISNAMED) else INTERNAL_ERROR, str(failure)) from None
     return GetPromptResult(description=entry.description, messages=messages)
+
+
+def _filled_in(argument: Argument, given: Mapping[str, str]) -> str | None:
+    # A form that was left empty gives an empty text.
+    value = given.get(argument.name, "")
+    return (value.strip() if argument.completes else value) if value.strip() else None
 
 
 _ATTACHED = "Its newest messages are attached; get_history shows them too."

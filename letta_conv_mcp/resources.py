@@ -68,16 +68,19 @@ async def transcript(ctx: Context[App], conversation_id: str) -> str:
     return markdown_transcript(about, said, earlier=cursor is not None)
 
 
+TEMPLATES = {
+    # A template, because only templates are given the context.
+    "letta://agents{?cursor}": (agents, "Agents", JSON),
+    "letta://agents/{agent_id}/conversations": (agent_conversations, "An agent's conversations", JSON),
+    "letta://conversations/{conversation_id}": (conversation, "Conversation", JSON),
+    "letta://conversations/{conversation_id}/messages{?limit,before}": (messages, "Messages", JSON),
+    "letta://conversations/{conversation_id}/transcript.md": (transcript, "Transcript", MARKDOWN),
+}
+
+
 def add_resources(server: MCPServer[App]) -> None:
     """Register the resource templates, and the list of what there is now."""
-    for template, function, title, mime_type in (
-        # A template, because only templates are given the context.
-        ("letta://agents{?cursor}", agents, "Agents", JSON),
-        ("letta://agents/{agent_id}/conversations", agent_conversations, "An agent's conversations", JSON),
-        ("letta://conversations/{conversation_id}", conversation, "Conversation", JSON),
-        ("letta://conversations/{conversation_id}/messages{?limit,before}", messages, "Messages", JSON),
-        ("letta://conversations/{conversation_id}/transcript.md", transcript, "Transcript", MARKDOWN),
-    ):
+    for template, (function, title, mime_type) in TEMPLATES.items():
         server.resource(template, title=title, mime_type=mime_type)(function)
     # The SDK's own list is static and has no pages; it offers no public way to replace it.
     server._lowlevel_server.add_request_handler("resources/list", PaginatedRequestParams, list_resources)  # noqa: SLF001

@@ -8,6 +8,7 @@ from mcp.server.mcpserver import MCPServer
 from letta_conv_mcp import __version__
 from letta_conv_mcp.app import App, open_app
 from letta_conv_mcp.cancels import Cancels
+from letta_conv_mcp.completions import add_completions
 from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.logs import set_levels
 from letta_conv_mcp.prompts import add_prompts, offered_prompts
@@ -71,5 +72,7 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
     )
     set_levels(settings)
     add_resources(server)
-    add_prompts(server, offered_prompts([tool.name for tool in tools]))
+    prompts = offered_prompts([tool.name for tool in tools])
+    add_prompts(server, prompts)
+    add_completions(server, prompts)
     return server
