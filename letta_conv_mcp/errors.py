@@ -148,6 +148,23 @@ class HistoryTooLong(LettaFailure):
         )
 
 
+class NotWatchable(LettaFailure):
+    """A resource of which nothing tells when it changes."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"{_shown(uri)} can't be watched for changes, only what is below letta://conversations/ and a "
+            "conversation's id. Read it again when you need it."
+        )
+
+
+class TooManyWatched(LettaFailure):
+    """As much is watched for changes as this server watches at a time. `what` is counted."""
+
+    def __init__(self, limit: int, what: str) -> None:
+        super().__init__(f"{limit} {what} are watched or watch already. End a subscription, then try again.")
+
+
 class ModelUnknown(LettaFailure):
     """The model that a conversation or its agent is set to doesn't exist on this Letta."""
 

@@ -14,6 +14,7 @@ from letta_conv_mcp.logs import set_levels
 from letta_conv_mcp.prompts import add_prompts, offered_prompts
 from letta_conv_mcp.resources import add_resources
 from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.subscriptions import add_subscriptions
 from letta_conv_mcp.tools import offered_tools
 
 NAME = "letta-conv-mcp"
@@ -75,4 +76,5 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
     prompts = offered_prompts([tool.name for tool in tools])
     add_prompts(server, prompts)
     add_completions(server, prompts)
+    add_subscriptions(server)
     return server

@@ -37,13 +37,14 @@ ORDER: list[set[str]] = [
     {"turns.turn", "turns.recover"},
     {"turns.reader", "turns.queues", "turns.memories"},
     {"turns.sender"},
-    {"turns.hub", "recent"},
+    {"turns.hub", "recent", "watches"},
+    {"subscribers"},
     {"app"},
     {"tools.arguments", "tools.render", "tools.progress", "tools.offered", "tools.consent", "tools.selection"},
     {"tools.waiting"},
     {"tools.agents"},
     {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory", "tools.deletion"},
-    {"tools", "resources", "naming"},
+    {"tools", "resources", "naming", "subscriptions"},
     {"prompts"},
     {"completions"},
     {"server"},
@@ -151,7 +152,7 @@ def test_only_one_module_names_the_terminal_library() -> None:
 
 def test_nothing_of_letta_and_of_turns_names_mcp() -> None:
     for name, tree in modules():
-        if name.startswith(("letta.", "local.", "turns.")):
+        if name.startswith(("letta.", "local.", "turns.")) or name in ("recent", "watches", "subscribers"):
             assert not [found for found in imports(tree) if found.split(".")[0] in ("mcp", "mcp_types")], name
 
 

@@ -53,6 +53,8 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.Redirected(ADDRESS), "trying again before that can't help."),
     (errors.ModelUnknown("conv-1"), "or tell the person to set the agent's right."),
     (errors.HistoryTooLong("conv-1"), "read it in Letta itself."),
+    (errors.NotWatchable("letta://agents"), "Read it again when you need it."),
+    (errors.TooManyWatched(50, "conversations"), "End a subscription, then try again."),
     (errors.AppServerAddress(ADDRESS), "change LETTA_BASE_URL; trying again before that can't help."),
     (errors.AppServerVersion(ADDRESS, "2"), "ask the person to update letta-conv-mcp or the App Server."),
     (errors.BlockNotFound("agent-1", "human"), "Nothing was changed; use another label."),
