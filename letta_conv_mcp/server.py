@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.mcpserver import MCPServer
 
 from letta_conv_mcp import __version__
@@ -19,6 +20,15 @@ from letta_conv_mcp.tools import offered_tools
 
 NAME = "letta-conv-mcp"
 WEBSITE = "https://docs.letta.com/"
+
+_NEVER_CHANGES = CacheHint(ttl_ms=3_600_000, scope="public")
+CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+    "server/discover": _NEVER_CHANGES,
+    "tools/list": _NEVER_CHANGES,
+    "prompts/list": _NEVER_CHANGES,
+    "resources/templates/list": _NEVER_CHANGES,
+}
+"""Lists that stay the same while the process lives. Those of conversations, and what is read, are stale at once."""
 
 INSTRUCTIONS = """\
 Talk to Letta agents. An agent keeps memory and tools of its own and remembers across chats. A conversation is one \
@@ -70,6 +80,7 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
         tools=list(tools),
         lifespan=lifespan,
         log_level="WARNING",
+        cache_hints=CACHE_HINTS,
     )
     set_levels(settings)
     add_resources(server)

@@ -249,3 +249,23 @@ def test_a_turn_outlives_its_process_and_is_found_by_the_next_one(place: Place) 
     assert first["structuredContent"]["status"] == "running"
     assert (last["status"], last["text"], last["in_reply_to"]) == ("completed", "echo: survived", "#slow 2 survived")
     assert last["run_id"] == first["structuredContent"]["run_id"]
+
+
+def test_lists_that_never_change_may_be_kept_and_others_not(fake: FakeLetta) -> None:
+    """MCP: on 2026-07-28 every list says for how long it is good, and for whom."""
+    fake.add_conversation(fake.add_agent("Ada"))
+    with started(fake.base_url) as host:
+        kept = {
+            method: host.ask(method, {"_meta": ENVELOPE})
+            for method in (
+                "server/discover",
+                "tools/list",
+                "prompts/list",
+                "resources/templates/list",
+                "resources/list",
+            )
+        }
+
+    hints = {method: (result["ttlMs"], result["cacheScope"]) for method, result in kept.items()}
+    assert hints.pop("resources/list") == (0, "private")
+    assert set(hints.values()) == {(3_600_000, "public")}
