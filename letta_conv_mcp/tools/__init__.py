@@ -18,6 +18,7 @@ from letta_conv_mcp.tools.agents import create_agent, list_agents, retrieve_agen
 from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
 from letta_conv_mcp.tools.deletion import delete_agent, delete_conversation
+from letta_conv_mcp.tools.links import links_of
 from letta_conv_mcp.tools.manage import (
     compact_conversation,
     fork_conversation,
@@ -95,8 +96,9 @@ def _with_both_results(
         view = await function(**arguments)
         if isinstance(view, InputRequiredResult):
             return view
-        content = [TextContent(type="text", text=text_of(view))]
-        return CallToolResult(content=list(content), structured_content=structure_of(view))
+        text = TextContent(type="text", text=text_of(view))
+        links = links_of(view, ctx.protocol_version or "")
+        return CallToolResult(content=[text, *links], structured_content=structure_of(view))
 
     # The SDK reads the arguments and the output schema from here.
     views = [kind for kind in get_args(signature.return_annotation) if kind is not InputRequiredResult]

@@ -251,6 +251,19 @@ def test_a_turn_outlives_its_process_and_is_found_by_the_next_one(place: Place) 
     assert last["run_id"] == first["structuredContent"]["run_id"]
 
 
+@pytest.mark.parametrize("version", HANDSHAKES)
+def test_a_result_holds_nothing_that_its_protocol_version_lacks(fake: FakeLetta, version: str) -> None:
+    """MCP: an older client refuses the whole result for a kind of content that it doesn't know."""
+    conversation = fake.add_conversation(fake.add_agent("Ada"))
+    with started(fake.base_url) as host:
+        host.initialize(version)
+        arguments = {"conversation_id": conversation.id}
+        result = host.ask("tools/call", {"name": "retrieve_conversation", "arguments": arguments})
+
+    kinds = [part["type"] for part in result["content"]]
+    assert kinds == (["text", "resource_link"] if version >= "2025-06-18" else ["text"])
+
+
 def test_lists_that_never_change_may_be_kept_and_others_not(fake: FakeLetta) -> None:
     """MCP: on 2026-07-28 every list says for how long it is good, and for whom."""
     fake.add_conversation(fake.add_agent("Ada"))
