@@ -46,9 +46,9 @@ CATALOG = (
     CatalogEntry(create_conversation, "Create conversation", "core", _ADDS),
     CatalogEntry(list_conversations, "List conversations", "core", _READS),
     CatalogEntry(retrieve_conversation, "Retrieve conversation", "core", _READS),
-    CatalogEntry(send_message, "Send message", "core", _ADDS),
-    CatalogEntry(wait_for_reply, "Wait for reply", "core", _READS),
-    CatalogEntry(get_history, "Get history", "core", _READS),
+    CatalogEntry(send_message, "Send message", "core", _ADDS, may_be_long=True),
+    CatalogEntry(wait_for_reply, "Wait for reply", "core", _READS, may_be_long=True),
+    CatalogEntry(get_history, "Get history", "core", _READS, may_be_long=True),
     CatalogEntry(answer_approval, "Answer approval", "core", _DECIDES),
     CatalogEntry(cancel_reply, "Cancel reply", "core", _DECIDES),
     CatalogEntry(update_conversation, "Update conversation", "manage", _SETS),
@@ -62,6 +62,10 @@ CATALOG = (
     CatalogEntry(retrieve_agent, "Retrieve agent", "agents", _READS),
     CatalogEntry(delete_agent, "Delete agent", "agents", _DECIDES),
 )
+
+
+LONG = {"anthropic/maxResultSizeChars": 200_000}
+"""Claude Code puts what is longer than about 50,000 characters into a file, and takes so many where a tool says it."""
 
 
 def offered_tools(settings: Settings) -> list[Tool]:
@@ -79,6 +83,7 @@ def _offered(entry: CatalogEntry) -> Tool:
         title=entry.title,
         description=inspect.getdoc(entry.function) or "",
         annotations=entry.annotations,
+        meta=LONG if entry.may_be_long else None,
     )
 
 
