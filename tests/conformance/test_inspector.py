@@ -125,9 +125,9 @@ def test_the_prompts_are_listed(inspect: Inspect) -> None:
 
 
 def test_a_prompt_is_written(inspect: Inspect, letta: FakeLetta) -> None:
-    conversation = letta.add_conversation(next(iter(letta.store.agents.values())), summary="Moon trip")
+    conversation = letta.add_conversation(next(iter(letta.store.agents.values())))
 
-    wanted = ["--prompt-name", "brief_me", "--prompt-args", "conversation=Moon trip"]
+    wanted = ["--prompt-name", "brief_me", "--prompt-args", f"conversation={conversation.id}"]
     said, attached = inspect("prompts/get", *wanted)["result"]["messages"]
 
     assert conversation.id in said["content"]["text"]
