@@ -9,18 +9,23 @@ from mcp.server.mcpserver import Context
 
 from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.letta.port import Letta
+from letta_conv_mcp.recent import Recent
 from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.subscribers import Subscribers
 from letta_conv_mcp.turns.hub import Hub
 from letta_conv_mcp.turns.memories import Memories
+from letta_conv_mcp.watches import Watches
 
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """One Letta identity: its client, and the turns it has alive."""
+    """One Letta identity: its client, its turns alive, what was last active on it, and who hears of its changes."""
 
     settings: Settings
     letta: Letta
     hub: Hub
+    recent: Recent
+    subscribers: Subscribers
     cancels: Cancels
 
 
@@ -28,8 +33,16 @@ class App:
 async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncGenerator[App]:
     """An App whose readers end with the block. Closing leaves the agents' runs alone; they go on in Letta."""
     async with anyio.create_task_group() as group:
-        hub = Hub(letta, group, Memories(letta) if settings.refresh_memory == "auto" else None)
-        yield App(settings=settings, letta=letta, hub=hub, cancels=cancels)
+        memories = Memories(letta) if settings.refresh_memory == "auto" else None
+        subscribers = Subscribers(Watches(letta, group), group)
+        yield App(
+            settings=settings,
+            letta=letta,
+            hub=Hub(letta, group, memories, on_settled=subscribers.conversation_changed),
+            recent=Recent(letta),
+            subscribers=subscribers,
+            cancels=cancels,
+        )
         group.cancel_scope.cancel()
 
 

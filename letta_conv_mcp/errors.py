@@ -103,6 +103,23 @@ class ConversationNotFound(LettaFailure, ResourceNotFoundError):
         super().__init__(f"No conversation {_shown(conversation_id)}. Call list_conversations for the ids you can use.")
 
 
+class ConversationAmbiguous(LettaFailure):
+    """Several conversations have what a person wrote in their summary: pairs of id and summary."""
+
+    def __init__(self, wanted: str, found: list[tuple[str, str]]) -> None:
+        listed = ", ".join(f"{conversation_id} ({_shown(summary)})" for conversation_id, summary in found)
+        super().__init__(
+            f"Several conversations have {_shown(wanted)} in their summary. Use one of their ids: {listed}."
+        )
+
+
+class ConversationNeeded(LettaFailure):
+    """The latest conversation is wanted, and there is none."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no conversation yet. Call create_conversation to open one.")
+
+
 class RunNotFound(LettaFailure, ResourceNotFoundError):
     """No run has this id in the conversation, or the conversation has had none."""
 
@@ -129,6 +146,23 @@ class HistoryTooLong(LettaFailure):
             f"The history of {_shown(conversation_id)} was compacted and is too long for this Letta to show it in "
             "order. Nothing was changed; read it in Letta itself."
         )
+
+
+class NotWatchable(LettaFailure):
+    """A resource of which nothing tells when it changes."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"{_shown(uri)} can't be watched for changes, only what is below letta://conversations/ and a "
+            "conversation's id. Read it again when you need it."
+        )
+
+
+class TooManyWatched(LettaFailure):
+    """As much is watched for changes as this server watches at a time. `what` is counted."""
+
+    def __init__(self, limit: int, what: str) -> None:
+        super().__init__(f"{limit} {what} are watched or watch already. End a subscription, then try again.")
 
 
 class ModelUnknown(LettaFailure):

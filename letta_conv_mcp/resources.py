@@ -4,7 +4,6 @@ Each has a tool twin served by the same function, since models rarely read resou
 """
 
 from typing import Any
-from urllib.parse import quote
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
@@ -18,6 +17,7 @@ from letta_conv_mcp.letta.port import ConversationQuery
 from letta_conv_mcp.tools.agents import agent_page, resolve_agent
 from letta_conv_mcp.tools.conversations import conversation_detail, conversation_page
 from letta_conv_mcp.transcript import markdown_transcript
+from letta_conv_mcp.uris import AGENTS_URI, transcript_uri
 from letta_conv_mcp.views import Conversation, Message
 
 JSON = "application/json"
@@ -68,16 +68,19 @@ async def transcript(ctx: Context[App], conversation_id: str) -> str:
     return markdown_transcript(about, said, earlier=cursor is not None)
 
 
+TEMPLATES = {
+    # A template, because only templates are given the context.
+    "letta://agents{?cursor}": (agents, "Agents", JSON),
+    "letta://agents/{agent_id}/conversations": (agent_conversations, "An agent's conversations", JSON),
+    "letta://conversations/{conversation_id}": (conversation, "Conversation", JSON),
+    "letta://conversations/{conversation_id}/messages{?limit,before}": (messages, "Messages", JSON),
+    "letta://conversations/{conversation_id}/transcript.md": (transcript, "Transcript", MARKDOWN),
+}
+
+
 def add_resources(server: MCPServer[App]) -> None:
     """Register the resource templates, and the list of what there is now."""
-    for template, function, title, mime_type in (
-        # A template, because only templates are given the context.
-        ("letta://agents{?cursor}", agents, "Agents", JSON),
-        ("letta://agents/{agent_id}/conversations", agent_conversations, "An agent's conversations", JSON),
-        ("letta://conversations/{conversation_id}", conversation, "Conversation", JSON),
-        ("letta://conversations/{conversation_id}/messages{?limit,before}", messages, "Messages", JSON),
-        ("letta://conversations/{conversation_id}/transcript.md", transcript, "Transcript", MARKDOWN),
-    ):
+    for template, (function, title, mime_type) in TEMPLATES.items():
         server.resource(template, title=title, mime_type=mime_type)(function)
     # The SDK's own list is static and has no pages; it offers no public way to replace it.
     server._lowlevel_server.add_request_handler("resources/list", PaginatedRequestParams, list_resources)  # noqa: SLF001
@@ -93,13 +96,13 @@ async def list_resources(ctx: ServerRequestContext[App, Any], params: PaginatedR
         raise MCPError(INTERNAL_ERROR, str(failure)) from None
     listed = [_listed(conversation) for conversation in page.conversations]
     if params.cursor is None:
-        listed.insert(0, Resource(uri="letta://agents", name="agents", title="Agents", mime_type=JSON))
+        listed.insert(0, Resource(uri=AGENTS_URI, name="agents", title="Agents", mime_type=JSON))
     return ListResourcesResult(resources=listed, next_cursor=page.next_cursor)
 
 
 def _listed(conversation: Conversation) -> Resource:
     return Resource(
-        uri=f"letta://conversations/{quote(conversation.id, safe=':')}/transcript.md",
+        uri=transcript_uri(conversation.id),
         name=conversation.summary or conversation.id,
         title=conversation.summary,
         description=f"Conversation with {conversation.agent_id}, last message {conversation.last_message_at or 'none'}",

@@ -2,24 +2,33 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.mcpserver import MCPServer
-from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
 
 from letta_conv_mcp import __version__
 from letta_conv_mcp.app import App, open_app
 from letta_conv_mcp.cancels import Cancels
+from letta_conv_mcp.completions import add_completions
 from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.logs import set_levels
+from letta_conv_mcp.prompts import add_prompts, offered_prompts
 from letta_conv_mcp.resources import add_resources
 from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.subscriptions import add_subscriptions
 from letta_conv_mcp.tools import offered_tools
 
 NAME = "letta-conv-mcp"
 WEBSITE = "https://docs.letta.com/"
+
+_NEVER_CHANGES = CacheHint(ttl_ms=3_600_000, scope="public")
+CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+    "server/discover": _NEVER_CHANGES,
+    "tools/list": _NEVER_CHANGES,
+    "prompts/list": _NEVER_CHANGES,
+    "resources/templates/list": _NEVER_CHANGES,
+}
+"""Lists that stay the same while the process lives. Those of conversations, and what is read, are stale at once."""
 
 INSTRUCTIONS = """\
 Talk to Letta agents. An agent keeps memory and tools of its own and remembers across chats. A conversation is one \
@@ -54,6 +63,8 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
         SettingsError: the settings leave no tool, or name an unknown one.
     """
 
+    tools = offered_tools(settings)
+
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncGenerator[App]:
         async with open_letta(settings) as letta, open_app(settings, letta, cancels or Cancels()) as app:
@@ -66,18 +77,15 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
         version=__version__,
         instructions=INSTRUCTIONS,
         website_url=WEBSITE,
-        tools=offered_tools(settings),
+        tools=list(tools),
         lifespan=lifespan,
         log_level="WARNING",
-        middleware=[_refuse_unknown_prompts],
+        cache_hints=CACHE_HINTS,
     )
     set_levels(settings)
     add_resources(server)
+    prompts = offered_prompts([tool.name for tool in tools])
+    add_prompts(server, prompts)
+    add_completions(server, prompts)
+    add_subscriptions(server)
     return server
-
-
-async def _refuse_unknown_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    # The SDK answers an unknown prompt with an internal error and a traceback in the log. There are none yet.
-    if ctx.method == "prompts/get":
-        raise MCPError(INVALID_PARAMS, f"Unknown prompt: {(ctx.params or {}).get('name')!r}")
-    return await call_next(ctx)

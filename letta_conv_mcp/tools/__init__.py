@@ -18,6 +18,7 @@ from letta_conv_mcp.tools.agents import create_agent, list_agents, retrieve_agen
 from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
 from letta_conv_mcp.tools.deletion import delete_agent, delete_conversation
+from letta_conv_mcp.tools.links import links_of
 from letta_conv_mcp.tools.manage import (
     compact_conversation,
     fork_conversation,
@@ -45,9 +46,9 @@ CATALOG = (
     CatalogEntry(create_conversation, "Create conversation", "core", _ADDS),
     CatalogEntry(list_conversations, "List conversations", "core", _READS),
     CatalogEntry(retrieve_conversation, "Retrieve conversation", "core", _READS),
-    CatalogEntry(send_message, "Send message", "core", _ADDS),
-    CatalogEntry(wait_for_reply, "Wait for reply", "core", _READS),
-    CatalogEntry(get_history, "Get history", "core", _READS),
+    CatalogEntry(send_message, "Send message", "core", _ADDS, may_be_long=True),
+    CatalogEntry(wait_for_reply, "Wait for reply", "core", _READS, may_be_long=True),
+    CatalogEntry(get_history, "Get history", "core", _READS, may_be_long=True),
     CatalogEntry(answer_approval, "Answer approval", "core", _DECIDES),
     CatalogEntry(cancel_reply, "Cancel reply", "core", _DECIDES),
     CatalogEntry(update_conversation, "Update conversation", "manage", _SETS),
@@ -61,6 +62,10 @@ CATALOG = (
     CatalogEntry(retrieve_agent, "Retrieve agent", "agents", _READS),
     CatalogEntry(delete_agent, "Delete agent", "agents", _DECIDES),
 )
+
+
+LONG = {"anthropic/maxResultSizeChars": 200_000}
+"""Claude Code puts what is longer than about 50,000 characters into a file, and takes so many where a tool says it."""
 
 
 def offered_tools(settings: Settings) -> list[Tool]:
@@ -78,6 +83,7 @@ def _offered(entry: CatalogEntry) -> Tool:
         title=entry.title,
         description=inspect.getdoc(entry.function) or "",
         annotations=entry.annotations,
+        meta=LONG if entry.may_be_long else None,
     )
 
 
@@ -95,8 +101,9 @@ def _with_both_results(
         view = await function(**arguments)
         if isinstance(view, InputRequiredResult):
             return view
-        content = [TextContent(type="text", text=text_of(view))]
-        return CallToolResult(content=list(content), structured_content=structure_of(view))
+        text = TextContent(type="text", text=text_of(view))
+        links = links_of(view, ctx.protocol_version or "")
+        return CallToolResult(content=[text, *links], structured_content=structure_of(view))
 
     # The SDK reads the arguments and the output schema from here.
     views = [kind for kind in get_args(signature.return_annotation) if kind is not InputRequiredResult]

@@ -25,10 +25,16 @@ class OfferedTool(Tool):
 
     @classmethod
     def offered(
-        cls, function: Callable[..., Any], *, title: str, description: str, annotations: ToolAnnotations
+        cls,
+        function: Callable[..., Any],
+        *,
+        title: str,
+        description: str,
+        annotations: ToolAnnotations,
+        meta: dict[str, Any] | None = None,
     ) -> "OfferedTool":
         """A tool that refuses unknown arguments, with schemas cut to what a host needs."""
-        made = Tool.from_function(function, title=title, description=description, annotations=annotations)
+        made = Tool.from_function(function, title=title, description=description, annotations=annotations, meta=meta)
         tool = cls(**dict(made))
         tool.parameters = {**compact_schema(tool.parameters, nulls=False), "additionalProperties": False}
         if tool.fn_metadata.output_schema is not None:

@@ -21,6 +21,7 @@ class CatalogEntry:
         toolset: the group it is chosen by.
         annotations: what a host may assume of it.
         needs_rest: whether no App Server can do it.
+        may_be_long: whether its result may be longer than hosts take by themselves, when asked for in full.
         makes_agents: whether it makes agents, which makes no sense where only certain ones can be reached.
     """
 
@@ -30,6 +31,7 @@ class CatalogEntry:
     annotations: ToolAnnotations
     needs_rest: bool = False
     makes_agents: bool = False
+    may_be_long: bool = False
 
     @property
     def name(self) -> str:

@@ -39,12 +39,21 @@ class Hub:
         letta: where messages go.
         group: the task group that owns the readers; it outlives every request.
         memories: what sees to it that prompts are as new as the agents' memory; None to leave them.
+        on_settled: called with the conversation's id when a turn that reached Letta is settled; must not raise.
     """
 
-    def __init__(self, letta: Letta, group: TaskGroup, memories: Memories | None = None) -> None:
+    def __init__(
+        self,
+        letta: Letta,
+        group: TaskGroup,
+        memories: Memories | None = None,
+        *,
+        on_settled: Callable[[str], None] | None = None,
+    ) -> None:
         self._letta = letta
         self._memories = memories
         self._group = group
+        self._on_settled = on_settled
         self._turns: list[Turn] = []
         self._queues = Queues()
 
@@ -219,3 +228,5 @@ class Hub:
                 # Without an end where the server closes: the run goes on in Letta, and waiters get what there is.
                 turn.close()
                 turn.end()
+                if self._on_settled and turn.is_settled and turn.is_sent:
+                    self._on_settled(turn.conversation_id)

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from mcp.server.mcpserver import Context
+from mcp.server.subscriptions import PromptsListChanged, ServerEvent, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
@@ -18,9 +19,10 @@ from mcp_types import (
     SamplingCapability,
 )
 
-from letta_conv_mcp.app import App
+from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.subscriptions import ListeningSubscriber
 
 STOPS_WITHIN = 10
 
@@ -61,11 +63,17 @@ async def test_missing_capability() -> str:
 
 async def test_trigger_tool_change(ctx: Context[App]) -> str:
     """Says that the list of tools has changed."""
-    await ctx.notify_tools_changed()
+    await _publish(ctx, ToolsListChanged())
     return "said"
 
 
 async def test_trigger_prompt_change(ctx: Context[App]) -> str:
     """Says that the list of prompts has changed."""
-    await ctx.notify_prompts_changed()
+    await _publish(ctx, PromptsListChanged())
     return "said"
+
+
+async def _publish(ctx: Context[App], event: ServerEvent) -> None:
+    for subscriber in app_of(ctx).subscribers.members:
+        if isinstance(subscriber, ListeningSubscriber):
+            await subscriber.bus.publish(event)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from letta_conv_mcp import __version__
+from letta_conv_mcp.prompts import PROMPTS
 from letta_conv_mcp.server import INSTRUCTIONS, NAME
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools import CATALOG
@@ -118,8 +119,19 @@ def test_the_agents_are_read_as_a_resource(inspect: Inspect, letta: FakeLetta) -
 
 
 def test_the_prompts_are_listed(inspect: Inspect) -> None:
-    """Ours: none yet, which is a list too."""
-    assert inspect("prompts/list")["result"] == {"prompts": []}
+    prompts = inspect("prompts/list")["result"]["prompts"]
+
+    assert [prompt["name"] for prompt in prompts] == [entry.name for entry in PROMPTS]
+
+
+def test_a_prompt_is_written(inspect: Inspect, letta: FakeLetta) -> None:
+    conversation = letta.add_conversation(next(iter(letta.store.agents.values())))
+
+    wanted = ["--prompt-name", "brief_me", "--prompt-args", f"conversation={conversation.id}"]
+    said, attached = inspect("prompts/get", *wanted)["result"]["messages"]
+
+    assert conversation.id in said["content"]["text"]
+    assert attached["content"]["resource"]["uri"].startswith(f"letta://conversations/{conversation.id}/messages")
 
 
 def test_an_unknown_tool_is_refused(inspect: Inspect) -> None:

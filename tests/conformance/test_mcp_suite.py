@@ -24,6 +24,7 @@ REVISIONS = {
         "tools-list",
         "resources-list",
         "prompts-list",
+        "completion-complete",
         "server-sse-multiple-streams",
         "dns-rebinding-protection",
     ),
@@ -32,6 +33,7 @@ REVISIONS = {
         "tools-list",
         "resources-list",
         "prompts-list",
+        "completion-complete",
         "server-sse-multiple-streams",
         "dns-rebinding-protection",
         "sep-2164-resource-not-found",
@@ -46,7 +48,6 @@ TASKS = "the tasks extension, and tools that use it"
 SKILLS = "the skills extension; without it every check is skipped"
 
 NEEDS = {
-    "completion-complete": "the completions capability",
     "logging-set-level": "the logging capability",
     "tools-call-simple-text": "tool test_simple_text; also passes on the error for an unknown tool",
     "tools-call-error": "tool test_error_handling; also passes on the error for an unknown tool",

@@ -12,7 +12,7 @@ import letta_conv_mcp
 PACKAGE = Path(letta_conv_mcp.__file__).parent
 ORDER: list[set[str]] = [
     {"errors"},
-    {"views", "settings", "walk", "cancels"},
+    {"views", "settings", "walk", "cancels", "uris"},
     {"logs"},
     {"letta.content"},
     {"letta.events", "letta.records", "transcript"},
@@ -37,13 +37,17 @@ ORDER: list[set[str]] = [
     {"turns.turn", "turns.recover"},
     {"turns.reader", "turns.queues", "turns.memories"},
     {"turns.sender"},
-    {"turns.hub"},
+    {"turns.hub", "recent", "watches"},
+    {"subscribers"},
     {"app"},
-    {"tools.arguments", "tools.render", "tools.progress", "tools.offered", "tools.consent", "tools.selection"},
+    {"tools.arguments", "tools.render", "tools.links", "tools.progress"},
+    {"tools.offered", "tools.consent", "tools.selection"},
     {"tools.waiting"},
     {"tools.agents"},
     {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory", "tools.deletion"},
-    {"tools", "resources"},
+    {"tools", "resources", "naming", "subscriptions"},
+    {"prompts"},
+    {"completions"},
     {"server"},
     {"cli.typewriter", "cli.doctor", "cli.asking", "cli.own_server", "cli.chat_text", "transports.stdio"},
     {"cli.demo", "cli.setup_local", "cli.chat_commands", "cli.chat_views", "cli.chat_screen", "cli.chat_signals"},
@@ -69,6 +73,7 @@ PURE = {
     "cli.chat_feed",
     "cli.chat_text",
     "cli.chat_views",
+    "uris",
     "turns.decisions",
     "turns.draft",
     "turns.freshness",
@@ -148,7 +153,7 @@ def test_only_one_module_names_the_terminal_library() -> None:
 
 def test_nothing_of_letta_and_of_turns_names_mcp() -> None:
     for name, tree in modules():
-        if name.startswith(("letta.", "local.", "turns.")):
+        if name.startswith(("letta.", "local.", "turns.")) or name in ("recent", "watches", "subscribers"):
             assert not [found for found in imports(tree) if found.split(".")[0] in ("mcp", "mcp_types")], name
 
 

@@ -18,6 +18,7 @@ from letta_conv_mcp.cli.chat_commands import COMMANDS, ListConversations, comman
 from letta_conv_mcp.cli.chat_room import HINT, QUESTION
 from letta_conv_mcp.cli.chat_views import STOPPED
 from letta_conv_mcp.errors import SettingsError
+from letta_conv_mcp.prompts import PROMPTS
 from letta_conv_mcp.settings import ALL_TOOLSETS, DEFAULT_TOOLSETS, Settings, settings_from_env
 from letta_conv_mcp.tools import CATALOG, offered_tools
 from letta_conv_mcp.turns import reply
@@ -97,6 +98,19 @@ def test_every_setting_is_in_the_table_and_in_the_help() -> None:
     assert (defaults["LETTA_CONV_READ_ONLY"] == "on") == Settings.read_only
     assert (Settings.tools, Settings.exclude_tools, Settings.agents) == ((), (), ())
     assert (Settings.local_dir, Settings.local_model) == (None, None)
+
+
+def test_the_table_of_prompts_is_the_codes() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", readme().partition("## Prompts")[2], re.MULTILINE)
+    prompts = [
+        (
+            entry.name,
+            ", ".join(argument.name if argument.required else f"[{argument.name}]" for argument in entry.arguments),
+        )
+        for entry in PROMPTS
+    ]
+
+    assert rows[: len(PROMPTS)] == prompts
 
 
 def configured_servers() -> list[dict[str, Any]]:

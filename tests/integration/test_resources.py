@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, TextResourceContents
+from mcp_types import INVALID_PARAMS, ResourceLink, TextResourceContents
 
 from tests.conftest import Place
 from tests.integration.calls import call, new_conversation
@@ -162,8 +162,15 @@ async def test_an_unknown_resource_is_a_clean_not_found(client: Client, uri: str
     assert caught.value.code == INVALID_PARAMS
 
 
-async def test_an_unknown_prompt_is_a_clean_error(client: Client) -> None:
-    with pytest.raises(MCPError) as caught:
-        await client.get_prompt("summarise")
+async def test_a_reply_and_a_conversation_link_to_the_transcript(client: Client, place: Place) -> None:
+    conversation_id = await place.new_conversation(client)
 
-    assert (caught.value.code, caught.value.message) == (INVALID_PARAMS, "Unknown prompt: 'summarise'")
+    said = await client.call_tool("send_message", {"conversation_id": conversation_id, "message": "hello"})
+    looked = await client.call_tool("retrieve_conversation", {"conversation_id": conversation_id})
+
+    for result in (said, looked):
+        link = result.content[-1]
+        assert isinstance(link, ResourceLink)
+        text, mime_type = await read(client, str(link.uri))
+        assert mime_type == link.mime_type
+        assert "echo: hello" in text

@@ -249,3 +249,36 @@ def test_a_turn_outlives_its_process_and_is_found_by_the_next_one(place: Place) 
     assert first["structuredContent"]["status"] == "running"
     assert (last["status"], last["text"], last["in_reply_to"]) == ("completed", "echo: survived", "#slow 2 survived")
     assert last["run_id"] == first["structuredContent"]["run_id"]
+
+
+@pytest.mark.parametrize("version", HANDSHAKES)
+def test_a_result_holds_nothing_that_its_protocol_version_lacks(fake: FakeLetta, version: str) -> None:
+    """MCP: an older client refuses the whole result for a kind of content that it doesn't know."""
+    conversation = fake.add_conversation(fake.add_agent("Ada"))
+    with started(fake.base_url) as host:
+        host.initialize(version)
+        arguments = {"conversation_id": conversation.id}
+        result = host.ask("tools/call", {"name": "retrieve_conversation", "arguments": arguments})
+
+    kinds = [part["type"] for part in result["content"]]
+    assert kinds == (["text", "resource_link"] if version >= "2025-06-18" else ["text"])
+
+
+def test_lists_that_never_change_may_be_kept_and_others_not(fake: FakeLetta) -> None:
+    """MCP: on 2026-07-28 every list says for how long it is good, and for whom."""
+    fake.add_conversation(fake.add_agent("Ada"))
+    with started(fake.base_url) as host:
+        kept = {
+            method: host.ask(method, {"_meta": ENVELOPE})
+            for method in (
+                "server/discover",
+                "tools/list",
+                "prompts/list",
+                "resources/templates/list",
+                "resources/list",
+            )
+        }
+
+    hints = {method: (result["ttlMs"], result["cacheScope"]) for method, result in kept.items()}
+    assert hints.pop("resources/list") == (0, "private")
+    assert set(hints.values()) == {(3_600_000, "public")}
