@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mcp import Client, MCPError
+from mcp_types import PromptReference, ResourceTemplateReference
 
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
@@ -14,7 +15,7 @@ from tests.conftest import Place
 from tests.fake import FakeLetta
 from tests.integration.calls import call, failure, text_of_result
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
 
 HIDDEN = "hidden from view"
 
@@ -106,6 +107,43 @@ async def test_no_resource_reads_another_agents_conversation(limited: Limited) -
     agents = await limited.client.read_resource("letta://agents")
 
     assert limited.other_agent not in str(agents)
+
+
+async def test_nothing_is_completed_to_what_lies_outside(limited: Limited) -> None:
+    refs = [
+        (PromptReference(name="compare_agents"), "agent", limited.other_name),
+        (PromptReference(name="brief_me"), "conversation", HIDDEN),
+        (ResourceTemplateReference(uri="letta://agents/{agent_id}/conversations"), "agent_id", limited.other_name),
+        (ResourceTemplateReference(uri="letta://conversations/{conversation_id}"), "conversation_id", HIDDEN),
+    ]
+    found = [
+        (await limited.client.complete(ref, {"name": name, "value": typed})).completion.values
+        for ref, name, typed in refs
+    ]
+
+    assert found == [[]] * len(refs)
+
+
+async def test_no_prompt_is_written_about_what_lies_outside(limited: Limited) -> None:
+    for name, arguments in (
+        ("brief_me", {"conversation": limited.other_conversation}),
+        ("brief_me", {"conversation": HIDDEN}),
+        ("continue_conversation", {"conversation": f"default:{limited.other_agent}"}),
+        ("hand_over", {"conversation": limited.other_conversation}),
+        ("compare_agents", {"message": "x", "agent": limited.place.agent_id, "other_agent": limited.other_name}),
+    ):
+        with pytest.raises(MCPError, match=r"No agent|No conversation"):
+            await limited.client.get_prompt(name, arguments)
+
+
+async def test_nobody_is_told_of_changes_outside(limited: Limited, era: str) -> None:
+    uri = f"letta://conversations/{limited.other_conversation}"
+    if era == "legacy":
+        with pytest.raises(MCPError, match="No conversation"):
+            await limited.client.subscribe_resource(uri)  # pyright: ignore[reportDeprecated]
+    else:
+        async with limited.client.listen(resource_subscriptions=[uri]) as stream:
+            assert not stream.honored.resource_subscriptions
 
 
 async def test_the_agent_that_may_be_reached_works_as_ever(limited: Limited) -> None:
