@@ -13,7 +13,7 @@ from typing import Any, cast
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none, tool_calls
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.letta.port import Frames, Outgoing, Run
+from letta_conv_mcp.letta.port import Frames, Image, Outgoing, Run, Said
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 from letta_conv_mcp.letta.rest_connection import Call, RestConnection
 from letta_conv_mcp.letta.rest_failures import NoBackground, Question, no_answer, not_letta
@@ -45,6 +45,7 @@ class RestRuns:
             messages=[{**_message_json(outgoing), "otid": otid}],
             stream_tokens=tokens,
             include_pings=True,
+            **_options(outgoing),
         )
         question = self._question(
             "the message",
@@ -67,6 +68,8 @@ class RestRuns:
             is_background = repeats or monotonic() >= self._foreground_until
             try:
                 frames = await stack.enter_async_context(posting(background=is_background))
+            except errors.ModelUnknown:
+                raise errors.ModelUnknown(conversation_id, body.get("override_model")) from None
             except NoBackground:
                 if repeats:
                     # Not even whether it was taken the first time can be learnt from this server by asking again.
@@ -223,14 +226,27 @@ def _run_from_json(run: Json) -> Run:
 
 
 def _message_json(outgoing: Outgoing) -> dict[str, Any]:
-    if isinstance(outgoing, str):
-        return {"role": "user", "content": outgoing}
+    if isinstance(outgoing, Said):
+        parts = [{"type": "text", "text": outgoing.text}, *map(_image_json, outgoing.images)]
+        return {"role": "user", "content": parts if outgoing.images else outgoing.text}
     return {"type": "approval", "approvals": [{"type": "approval", **asdict(decision)} for decision in outgoing]}
+
+
+def _image_json(image: Image) -> dict[str, Any]:
+    if image.url is not None:
+        return {"type": "image", "source": {"type": "url", "url": image.url}}
+    return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}
+
+
+def _options(outgoing: Outgoing) -> dict[str, Any]:
+    if isinstance(outgoing, Said):
+        return {"max_steps": outgoing.max_steps, "override_model": outgoing.override_model}
+    return {}
 
 
 def _asks_for(message: Json, outgoing: Outgoing) -> bool:
     """Whether a stored message is the question that decisions answer."""
-    if isinstance(outgoing, str) or message.get("message_type") != "approval_request_message":
+    if isinstance(outgoing, Said) or message.get("message_type") != "approval_request_message":
         return False
     asked = {call.get("tool_call_id") for call in tool_calls(message)}
     return not asked.isdisjoint(decision.tool_call_id for decision in outgoing)
@@ -238,7 +254,7 @@ def _asks_for(message: Json, outgoing: Outgoing) -> bool:
 
 def _is_stored(message: Json, outgoing: Outgoing, otid: str) -> bool:
     """Whether a stored message is what we sent. Of decisions Letta keeps the calls' ids, and no otid."""
-    if isinstance(outgoing, str):
+    if isinstance(outgoing, Said):
         return message.get("otid") == otid
     answered = {answer.get("tool_call_id") for answer in objects(message.get("approvals"))}
     is_answer = message.get("message_type") == "approval_response_message"
