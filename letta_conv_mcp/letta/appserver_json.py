@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from letta_conv_mcp.letta.content import Json, content_text, objects, text_or_none
 from letta_conv_mcp.letta.events import CalledTool, Event, Restarted, Spoke, Thought, ToolReturned, call_parts
-from letta_conv_mcp.letta.port import Decision, Said
+from letta_conv_mcp.letta.outgoing import Decision, Said
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 
 PROTOCOL_VERSION = 1

@@ -17,7 +17,8 @@ from letta_conv_mcp.letta.appserver_link import Link
 from letta_conv_mcp.letta.appserver_talks import Talk
 from letta_conv_mcp.letta.content import Json, content_text, text_or_none
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.letta.port import NOT_RECORDED, Decision, MessageQuery, Order, Outgoing, Run, Said
+from letta_conv_mcp.letta.outgoing import Decision, Outgoing, Said
+from letta_conv_mcp.letta.port import NOT_RECORDED, MessageQuery, Order, Run
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX, approvals_from_json
 from letta_conv_mcp.views import Approval, SearchHit
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from letta_conv_mcp.errors import InvalidArguments
-from letta_conv_mcp.letta.port import Image
+from letta_conv_mcp.letta.outgoing import Image
 
 MOST_IMAGES = 8
 MOST_BYTES = 5_000_000

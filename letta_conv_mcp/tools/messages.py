@@ -8,7 +8,7 @@ from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.history import read_history
-from letta_conv_mcp.letta.port import Said
+from letta_conv_mcp.letta.outgoing import Said
 from letta_conv_mcp.tools.arguments import ConversationId, DetailLevel, Limit, MessageText, RunId, WaitSeconds
 from letta_conv_mcp.tools.images import MOST_IMAGES, images_from_urls
 from letta_conv_mcp.tools.waiting import answered, wait_of

@@ -16,7 +16,8 @@ from letta_conv_mcp.errors import (
     RateLimited,
     RunNotFound,
 )
-from letta_conv_mcp.letta.port import Letta, Outgoing
+from letta_conv_mcp.letta.outgoing import Outgoing
+from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.turns.decisions import Verdict, decisions_from_verdict, otid_of_decisions
 from letta_conv_mcp.turns.memories import Memories
 from letta_conv_mcp.turns.reader import pauses, pick_up, read, settle

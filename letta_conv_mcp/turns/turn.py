@@ -12,7 +12,7 @@ import anyio
 
 from letta_conv_mcp.errors import LettaFailure
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.letta.port import Said
+from letta_conv_mcp.letta.outgoing import Said
 from letta_conv_mcp.turns.decisions import Verdict
 from letta_conv_mcp.turns.draft import Draft
 from letta_conv_mcp.turns.journal import Journal

@@ -13,7 +13,8 @@ from mcp import Client
 
 from letta_conv_mcp.app import App, open_app
 from letta_conv_mcp.cancels import Cancels
-from letta_conv_mcp.letta.port import Run, Said
+from letta_conv_mcp.letta.outgoing import Said
+from letta_conv_mcp.letta.port import Run
 from letta_conv_mcp.letta.rest import RestLetta
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings

@@ -16,7 +16,7 @@ from letta_conv_mcp.letta.appserver_json import (
     start_fields,
 )
 from letta_conv_mcp.letta.events import CalledTool, Event, Restarted, Spoke, Thought, ToolReturned
-from letta_conv_mcp.letta.port import Decision, Said
+from letta_conv_mcp.letta.outgoing import Decision, Said
 
 RUNTIME = {"agent_id": "agent-local-1", "conversation_id": "local-conv-1"}
 CALL = {"tool_call_id": "c", "name": "Read", "arguments": "{}"}

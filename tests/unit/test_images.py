@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from letta_conv_mcp.errors import InvalidArguments
-from letta_conv_mcp.letta.port import Image, Said
+from letta_conv_mcp.letta.outgoing import Image, Said
 from letta_conv_mcp.tools.images import MOST_BYTES, images_from_urls
 
 KINDS = {
