@@ -166,9 +166,15 @@ class TooManyWatched(LettaFailure):
 
 
 class ModelUnknown(LettaFailure):
-    """The model that a conversation or its agent is set to doesn't exist on this Letta."""
+    """The model that a message, its conversation or its agent is set to doesn't exist on this Letta."""
 
-    def __init__(self, conversation_id: str) -> None:
+    def __init__(self, conversation_id: str, override: str | None = None) -> None:
+        if override is not None:
+            super().__init__(
+                f"This Letta can't use the model {_shown(override)}, so nothing was sent. Send the message again with "
+                "another override_model, or without."
+            )
+            return
         super().__init__(
             f"The model that {_shown(conversation_id)} or its agent is set to is not known to this Letta, so nothing "
             "was sent. Create a conversation with another model, or tell the person to set the agent's right."

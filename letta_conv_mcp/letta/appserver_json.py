@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from letta_conv_mcp.letta.content import Json, content_text, objects, text_or_none
 from letta_conv_mcp.letta.events import CalledTool, Event, Restarted, Spoke, Thought, ToolReturned, call_parts
-from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.outgoing import Decision, Said
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 
 PROTOCOL_VERSION = 1
@@ -55,12 +55,12 @@ def start_fields(runtime: Json) -> dict[str, Any]:
     }
 
 
-def message_fields(runtime: Json, text: str, otid: str, tools: Iterable[str]) -> dict[str, Any]:
+def message_fields(runtime: Json, said: Said, otid: str, tools: Iterable[str]) -> dict[str, Any]:
     """The fields of an `input` that says something: the only place where a message is made.
 
     Args:
         runtime: the conversation.
-        text: what is said.
+        said: what is said; the server takes pictures as data alone, and drops an address without a word.
         otid: our id for it; the server takes a message of the same id only once, and names it when the turn is over.
         tools: the server's own tools that the agent may ask to use in this turn, besides our memory tool.
     """
@@ -70,12 +70,20 @@ def message_fields(runtime: Json, text: str, otid: str, tools: Iterable[str]) ->
         "terminal_consumer_id": otid,
         "payload": {
             "kind": "create_message",
-            "messages": [{"role": "user", "content": text, "client_message_id": otid}],
+            "messages": [{"role": "user", "content": _content(said), "client_message_id": otid}],
             # Left out on one message, all twenty tools would be back for it.
             "client_tool_allowlist": [MEMORY_TOOL, *allowed],
             "client_toolset": {"base": "default" if allowed else "none"},
         },
     }
+
+
+def _content(said: Said) -> str | list[dict[str, Any]]:
+    images = [
+        {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}
+        for image in said.images
+    ]
+    return [{"type": "text", "text": said.text}, *images] if images else said.text
 
 
 def answer_fields(runtime: Json, request_id: str, decision: Decision) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from letta_conv_mcp.letta.appserver_json import answer_fields
 from letta_conv_mcp.letta.content import Json, arguments_text, first_object, objects, shortened
 from letta_conv_mcp.letta.events import CalledTool
-from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.outgoing import Decision
 from letta_conv_mcp.letta.records import ARGUMENTS_CHARS
 from letta_conv_mcp.views import Approval
 

@@ -17,7 +17,8 @@ from letta_conv_mcp.letta.appserver_link import Link
 from letta_conv_mcp.letta.appserver_talks import Talk
 from letta_conv_mcp.letta.content import Json, content_text, text_or_none
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.letta.port import NOT_RECORDED, Decision, MessageQuery, Order, Outgoing, Run
+from letta_conv_mcp.letta.outgoing import Decision, Outgoing, Said
+from letta_conv_mcp.letta.port import NOT_RECORDED, MessageQuery, Order, Run
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX, approvals_from_json
 from letta_conv_mcp.views import Approval, SearchHit
 
@@ -111,7 +112,8 @@ class AppServerRuns:
         del tokens, repeats  # It always streams pieces, and takes a message of the same id only once.
         talk = await self._talk(conversation_id)
         await self._link.start(talk)
-        if isinstance(outgoing, str):
+        if isinstance(outgoing, Said):
+            _require_sayable(outgoing)
             leg = await self._say(talk, outgoing, otid)
         else:
             leg = await self._decide(talk, outgoing, otid)
@@ -122,7 +124,7 @@ class AppServerRuns:
         leg = talk.leg(otid)
         if leg is not None and leg.has_begun and not leg.is_cut:
             return _run_of(talk, leg)
-        if isinstance(outgoing, str) and await self._segment(conversation_id, otid, pages=1):
+        if isinstance(outgoing, Said) and await self._segment(conversation_id, otid, pages=1):
             return _run_in_history(talk, otid)
         return None
 
@@ -146,14 +148,14 @@ class AppServerRuns:
             raise errors.RunNotFound(talk.conversation_id, run.id)
         yield leg.follow(after)
 
-    async def _say(self, talk: Talk, text: str, otid: str) -> Leg:
+    async def _say(self, talk: Talk, said: Said, otid: str) -> Leg:
         if talk.questions.are_open:
             raise errors.ApprovalPending(talk.conversation_id)
         if talk.active is not None and talk.active.message_id != otid:
             raise errors.ConversationBusy(talk.conversation_id, talk.active.id)
         leg = talk.expect(otid)
-        answer = await self._input(talk, leg, message_fields(talk.runtime, text, otid, self._tools))
-        talk.accepted(leg, text, is_started=answer.get("disposition") == "started")
+        answer = await self._input(talk, leg, message_fields(talk.runtime, said, otid, self._tools))
+        talk.accepted(leg, str(said), is_started=answer.get("disposition") == "started")
         return leg
 
     async def _decide(self, talk: Talk, decisions: tuple[Decision, ...], otid: str) -> Leg:
@@ -205,6 +207,16 @@ class AppServerRuns:
                 break
             before = text_or_none(page[-1].get("id"))
         return []
+
+
+def _require_sayable(said: Said) -> None:
+    """Raises NotSupported for what the server would leave out without a word."""
+    if said.max_steps is not None:
+        raise errors.NotSupported("limit an agent's steps")
+    if said.override_model is not None:
+        raise errors.NotSupported("take another model for one message; update_conversation changes the conversation's")
+    if any(image.url is not None for image in said.images):
+        raise errors.NotSupported("fetch images from an address; give them as data: URLs")
 
 
 def _message_id(message: Json) -> str:

@@ -27,7 +27,7 @@ from letta_conv_mcp.letta.events import (
     Heard,
     ToolReturned,
 )
-from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.outgoing import Decision
 
 KEPT_LEGS = 3
 """Legs of one conversation that are remembered when they are over; the turns remember their replies themselves."""

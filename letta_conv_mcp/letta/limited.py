@@ -10,6 +10,7 @@ from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import Json
 from letta_conv_mcp.letta.events import Frame
 from letta_conv_mcp.letta.naming import find_agent
+from letta_conv_mcp.letta.outgoing import Outgoing
 from letta_conv_mcp.letta.port import (
     ConversationChanges,
     ConversationQuery,
@@ -20,7 +21,6 @@ from letta_conv_mcp.letta.port import (
     NewAgent,
     NewConversation,
     Order,
-    Outgoing,
     Prompt,
     Run,
 )

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from letta_conv_mcp.letta.content import Json
 from letta_conv_mcp.letta.events import Frame
+from letta_conv_mcp.letta.outgoing import Outgoing
 from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock, SearchHit
 
 Order: TypeAlias = Literal["asc", "desc"]
@@ -19,19 +20,8 @@ Frames: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Frame]]
 """An open stream. It ends without an error however it ends: only a `Stopped` event tells that the turn is over."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """A person's answer to one tool call that waits for it."""
-
-    tool_call_id: str
-    approve: bool
-    reason: str | None = None
-
-
 NOT_RECORDED = "not_recorded"
 """The stop reason of a run that has ended on a Letta which keeps no record of how."""
-Outgoing: TypeAlias = str | tuple[Decision, ...]
-"""What is sent: a person's words, or all decisions on what an agent asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,19 @@ server 0.16.8.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from time import monotonic
 from typing import Any, cast
 
 from letta_conv_mcp import errors
-from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none, tool_calls
+from letta_conv_mcp.letta.content import Json, first_object, objects, text_or_none
 from letta_conv_mcp.letta.events import Frame
-from letta_conv_mcp.letta.port import Frames, Outgoing, Run
+from letta_conv_mcp.letta.outgoing import Outgoing
+from letta_conv_mcp.letta.port import Frames, Run
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 from letta_conv_mcp.letta.rest_connection import Call, RestConnection
 from letta_conv_mcp.letta.rest_failures import NoBackground, Question, no_answer, not_letta
+from letta_conv_mcp.letta.rest_messages import asks_for, is_stored, message_json, options
 
 FOREGROUND_SECONDS = 300.0
 """How long a server is taken to be without Redis that once was."""
@@ -42,9 +44,10 @@ class RestRuns:
         path_id, agent_id = path_of(conversation_id)
         body = given(
             agent_id=agent_id,
-            messages=[{**_message_json(outgoing), "otid": otid}],
+            messages=[{**message_json(outgoing), "otid": otid}],
             stream_tokens=tokens,
             include_pings=True,
+            **options(outgoing),
         )
         question = self._question(
             "the message",
@@ -67,6 +70,8 @@ class RestRuns:
             is_background = repeats or monotonic() >= self._foreground_until
             try:
                 frames = await stack.enter_async_context(posting(background=is_background))
+            except errors.ModelUnknown:
+                raise errors.ModelUnknown(conversation_id, body.get("override_model")) from None
             except NoBackground:
                 if repeats:
                     # Not even whether it was taken the first time can be learnt from this server by asking again.
@@ -81,9 +86,9 @@ class RestRuns:
         for run in runs:
             # Newest first: models number their calls anew, so an answer older than the question is another one's.
             for message in reversed(await self.run_messages(run)):
-                if _is_stored(message, outgoing, otid):
+                if is_stored(message, outgoing, otid):
                     return run
-                if _asks_for(message, outgoing):
+                if asks_for(message, outgoing):
                     return None
         active = next((run for run in runs if run.is_active), None)
         if active is None:
@@ -220,26 +225,3 @@ def _run_from_json(run: Json) -> Run:
         background=run.get("background") is True,
         created_at=text_or_none(run.get("created_at")),
     )
-
-
-def _message_json(outgoing: Outgoing) -> dict[str, Any]:
-    if isinstance(outgoing, str):
-        return {"role": "user", "content": outgoing}
-    return {"type": "approval", "approvals": [{"type": "approval", **asdict(decision)} for decision in outgoing]}
-
-
-def _asks_for(message: Json, outgoing: Outgoing) -> bool:
-    """Whether a stored message is the question that decisions answer."""
-    if isinstance(outgoing, str) or message.get("message_type") != "approval_request_message":
-        return False
-    asked = {call.get("tool_call_id") for call in tool_calls(message)}
-    return not asked.isdisjoint(decision.tool_call_id for decision in outgoing)
-
-
-def _is_stored(message: Json, outgoing: Outgoing, otid: str) -> bool:
-    """Whether a stored message is what we sent. Of decisions Letta keeps the calls' ids, and no otid."""
-    if isinstance(outgoing, str):
-        return message.get("otid") == otid
-    answered = {answer.get("tool_call_id") for answer in objects(message.get("approvals"))}
-    is_answer = message.get("message_type") == "approval_response_message"
-    return is_answer and answered == {decision.tool_call_id for decision in outgoing}

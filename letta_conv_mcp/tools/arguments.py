@@ -14,7 +14,7 @@ AgentId: TypeAlias = Annotated[str | None, Field(description="An agent's id or e
 ConversationId: TypeAlias = Annotated[
     str, Field(min_length=1, description="A conversation's id, or default:<agent_id>")
 ]
-MessageText: TypeAlias = Annotated[str, Field(pattern=r"\S", description="What to say to the agent")]
+MessageText: TypeAlias = Annotated[str, Field(pattern=r"\S", description="What to say")]
 RunId: TypeAlias = Annotated[str | None, Field(description="Default: the conversation's latest run")]
 WaitSeconds: TypeAlias = Annotated[
     float | None,

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.history import read_history
+from letta_conv_mcp.letta.outgoing import Said
 from letta_conv_mcp.tools.arguments import ConversationId, DetailLevel, Limit, MessageText, RunId, WaitSeconds
+from letta_conv_mcp.tools.images import MOST_IMAGES, images_from_urls
 from letta_conv_mcp.tools.waiting import answered, wait_of
 from letta_conv_mcp.views import MessagePage, Reply
 
@@ -32,6 +34,12 @@ async def send_message(
     ctx: Context[App],
     conversation_id: ConversationId,
     message: MessageText,
+    images: Annotated[
+        list[str] | None,
+        Field(max_length=MOST_IMAGES, description="https or data: URLs (png, jpeg, gif, webp)"),
+    ] = None,
+    max_steps: Annotated[int | None, Field(ge=1, description="The agent's limit")] = None,
+    override_model: Annotated[str | None, Field(description="A model handle")] = None,
     wait_seconds: WaitSeconds = None,
     detail: DetailLevel = "concise",
 ) -> Reply | InputRequiredResult:
@@ -42,13 +50,12 @@ async def send_message(
     - running: `text` is what was said so far. Call wait_for_reply; do not send the message again.
     - awaiting_approval: the agent wants to run a tool. Show `approvals` to the person, then call answer_approval.
     - failed, cancelled, interrupted: `next_step` tells what to do.
-
-    To read without speaking, use get_history.
     """
     wait = wait_of(ctx, wait_seconds, detail)
     if (reply := await answered(ctx, wait)) is not None:
         return reply
-    return await wait.reply_of(wait.start(conversation_id, message))
+    said = Said(text=message, images=images_from_urls(images or []), max_steps=max_steps, override_model=override_model)
+    return await wait.reply_of(wait.start(conversation_id, said))
 
 
 async def wait_for_reply(

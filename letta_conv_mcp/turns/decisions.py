@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from letta_conv_mcp.errors import ApprovalsMismatch
-from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.outgoing import Decision
 from letta_conv_mcp.views import Approval
 
 

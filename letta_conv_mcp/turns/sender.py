@@ -16,7 +16,8 @@ from letta_conv_mcp.errors import (
     RateLimited,
     RunNotFound,
 )
-from letta_conv_mcp.letta.port import Letta, Outgoing
+from letta_conv_mcp.letta.outgoing import Outgoing
+from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.turns.decisions import Verdict, decisions_from_verdict, otid_of_decisions
 from letta_conv_mcp.turns.memories import Memories
 from letta_conv_mcp.turns.reader import pauses, pick_up, read, settle
@@ -64,7 +65,7 @@ class _Delivery:
         self._turn = turn
         self._letta = letta
         self._memories = memories
-        self._outgoing: Outgoing = ""
+        self._outgoing: Outgoing = ()
         self._otid = turn.otid
         self._refusals = 0
         self._retry_after = 0.0
@@ -103,7 +104,7 @@ class _Delivery:
     async def _prepare(self) -> None:
         verdict, conversation_id = self._turn.input, self._turn.conversation_id
         if not isinstance(verdict, Verdict):
-            self._outgoing = verdict or ""
+            self._outgoing = verdict or ()
             await self._refresh_memory()
             return
         # An answer that was given already would make the agent think anew, so it is held against Letta every time.

@@ -12,14 +12,15 @@ import anyio
 
 from letta_conv_mcp.errors import LettaFailure
 from letta_conv_mcp.letta.events import Frame
+from letta_conv_mcp.letta.outgoing import Said
 from letta_conv_mcp.turns.decisions import Verdict
 from letta_conv_mcp.turns.draft import Draft
 from letta_conv_mcp.turns.journal import Journal
 from letta_conv_mcp.turns.reply import Stage, reply_from_draft
 from letta_conv_mcp.views import Approval, Detail, Reply, Status
 
-Input: TypeAlias = str | Verdict
-"""What somebody says in a conversation: words, or a verdict on what the agent asked for."""
+Input: TypeAlias = str | Said | Verdict
+"""What somebody says in a conversation: words alone or with more, or a verdict on what the agent asked for."""
 
 
 class Turn:
@@ -47,7 +48,7 @@ class Turn:
 
     def __init__(self, conversation_id: str, input: Input | None = None, *, tokens: bool = False) -> None:  # noqa: A002
         self.conversation_id = conversation_id
-        self.input = input
+        self.input = Said(text=input) if isinstance(input, str) else input
         self.tokens = tokens
         self.otid = str(uuid4())
         self.draft = Draft()
@@ -148,6 +149,8 @@ class Turn:
 
     def close(self) -> None:
         """Let the waiters go: there will be no more news from here."""
+        if isinstance(self.input, Said):
+            self.input = self.input.without_data
         self.kept_chars = self.draft.size + len(str(self.input or ""))
         self.over.set()
         self.wake()

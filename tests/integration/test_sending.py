@@ -20,6 +20,7 @@ from tests.integration.calls import Progress, call, failure, heard, held, posts
 
 pytestmark = pytest.mark.anyio
 
+GIF = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
 UNCLEAR = [
     Close(),
     Close(is_received=True),
@@ -346,3 +347,29 @@ async def test_a_look_at_the_memory_that_fails_keeps_no_message_back(
 
     assert (reply["status"], reply["text"]) == ("completed", "echo: hello")
     assert heard(fake, talk.id) == ["hello"]
+
+
+@pytest.mark.parametrize("fault", [Close(), Answer(502, {})])
+async def test_a_message_with_an_image_and_options_is_repeated_word_for_word(
+    fake: FakeLetta, fake_client: Client, talk: Conversation, fault: Fault
+) -> None:
+    """LETTA: only the same otid with the same body is one message."""
+    fake.fail("POST", "*/messages", fault)
+    reply = await call(fake_client, "send_message", conversation_id=talk.id, message="look", images=[GIF], max_steps=3)
+
+    sent = [request.body for request in fake.requests_to("POST", "*/messages")]
+    assert reply["in_reply_to"] == "look[image: image/gif]"
+    assert (len(sent), sent[0]) == (2, sent[1])
+    assert sent[0]["max_steps"] == 3
+    assert sent[0]["messages"][0]["content"][1]["source"]["data"] in GIF
+    assert len(heard(fake, talk.id)) == 1
+
+
+async def test_a_message_with_an_image_is_looked_for_where_letta_knows_no_otids(
+    no_redis: FakeLetta, plain_client: Client, plain_talk: Conversation
+) -> None:
+    no_redis.fail("POST", "*/messages", Close(is_received=True))
+    reply = await call(plain_client, "send_message", conversation_id=plain_talk.id, message="look", images=[GIF])
+
+    assert (reply["status"], reply["in_reply_to"]) == ("completed", "look[image: image/gif]")
+    assert len(heard(no_redis, plain_talk.id)) == 2

@@ -13,6 +13,7 @@ from mcp import Client
 
 from letta_conv_mcp.app import App, open_app
 from letta_conv_mcp.cancels import Cancels
+from letta_conv_mcp.letta.outgoing import Said
 from letta_conv_mcp.letta.port import Run
 from letta_conv_mcp.letta.rest import RestLetta
 from letta_conv_mcp.server import build_server
@@ -121,7 +122,7 @@ async def test_an_answer_that_is_no_stream_holds_no_connection(fake: FakeLetta, 
     for _ in range(3):
         fake.fail("POST", "*/messages", Answer(200, b"x" * 100_000, {"content-type": "text/html"}))
         with pytest.raises(Exception, match="gave an answer that can't be read"):
-            await letta.open_turn(talk.id, "hello", "otid", tokens=False).__aenter__()
+            await letta.open_turn(talk.id, Said(text="hello"), "otid", tokens=False).__aenter__()
 
     assert fake.requests_to("POST", "*/messages")[0].state == "answered"
     assert await _open_connections(letta) == 0

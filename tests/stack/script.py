@@ -248,5 +248,5 @@ def _content_text(content: object) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    parts = cast("list[object]", content)
-    return " ".join(str(cast("dict[str, object]", part).get("text", "")) for part in parts if isinstance(part, dict))
+    parts = [cast("dict[str, object]", part) for part in cast("list[object]", content) if isinstance(part, dict)]
+    return " ".join(str(part["text"]) for part in parts if "text" in part)

@@ -16,7 +16,7 @@ from letta_conv_mcp.letta.appserver_json import (
     start_fields,
 )
 from letta_conv_mcp.letta.events import CalledTool, Event, Restarted, Spoke, Thought, ToolReturned
-from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.outgoing import Decision, Said
 
 RUNTIME = {"agent_id": "agent-local-1", "conversation_id": "local-conv-1"}
 CALL = {"tool_call_id": "c", "name": "Read", "arguments": "{}"}
@@ -32,7 +32,7 @@ PACKAGE = Path(letta_conv_mcp.__file__).parent
 )
 def test_every_message_names_the_tools_that_it_may_use(tools: tuple[str, ...], allowed: list[str], base: str) -> None:
     """APP SERVER: a message that leaves them out gets all."""
-    payload = message_fields(RUNTIME, "hello", "otid-1", tools)["payload"]
+    payload = message_fields(RUNTIME, Said(text="hello"), "otid-1", tools)["payload"]
 
     assert payload["client_tool_allowlist"] == allowed
     assert payload["client_toolset"] == {"base": base}

@@ -9,7 +9,7 @@ import pytest
 from letta_conv_mcp.letta.appserver_legs import Leg
 from letta_conv_mcp.letta.appserver_talks import Talk
 from letta_conv_mcp.letta.content import Json as Told
-from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.outgoing import Decision
 from letta_conv_mcp.turns.draft import Draft
 
 RUNTIME = {"agent_id": "agent-1", "conversation_id": "conv-1"}

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from letta_conv_mcp.errors import ApprovalsMismatch
-from letta_conv_mcp.letta.port import Decision
+from letta_conv_mcp.letta.outgoing import Decision
 from letta_conv_mcp.turns.decisions import Verdict, decisions_from_verdict, otid_of_decisions
 from letta_conv_mcp.views import Approval
 
