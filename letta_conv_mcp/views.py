@@ -6,6 +6,7 @@ A field is never renamed or removed within a major version. Ids are opaque: back
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 Status: TypeAlias = Literal["running", "completed", "awaiting_approval", "failed", "cancelled", "interrupted"]
 """How far a reply is. Only `completed` means that Letta said so and `text` is whole."""
@@ -54,9 +55,9 @@ class Conversation(View):
     last_message_at: str | None = None
     in_context_count: int | None = None
     """Messages in the agent's context window now; None where Letta did not say."""
-    archived: bool | None = Field(default=None, exclude_if=_is_none)
-    description: str | None = Field(default=None, exclude_if=_is_none)
-    model: str | None = Field(default=None, exclude_if=_is_none)
+    archived: bool | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
+    description: str | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
+    model: str | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
 
 
 class ConversationPage(View):
@@ -65,7 +66,7 @@ class ConversationPage(View):
 
 
 class Fork(Conversation):
-    note: str | None = Field(default=None, exclude_if=_is_none)
+    note: str | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
 
 
 class Deletion(View):
@@ -115,7 +116,7 @@ class MemoryBlock(View):
 class Memory(View):
     agent_id: str
     blocks: list[MemoryBlock]
-    prompt_is_current: bool | None = Field(default=None, exclude_if=_is_none)
+    prompt_is_current: bool | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
     """Whether the conversation's prompt holds these blocks as they are now; None where Letta doesn't show it."""
 
 
@@ -186,9 +187,9 @@ class Reply(View):
     approvals: list[Approval] = []
     memory_refreshed: bool = Field(default=False, exclude_if=_is_false)
     """Whether the conversation was brought up to date with the agent's memory blocks before the message was sent."""
-    reasoning: str | None = Field(default=None, exclude_if=_is_none)
-    tool_uses: list[ToolUse] | None = Field(default=None, exclude_if=_is_none)
-    usage: Usage | None = Field(default=None, exclude_if=_is_none)
+    reasoning: str | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
+    tool_uses: list[ToolUse] | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
+    usage: Usage | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
 
 
 class Live(View):
@@ -217,4 +218,4 @@ class MessagePage(View):
     messages: list[Message]
     older_cursor: str | None = None
     newer_cursor: str | None = None
-    note: str | None = Field(default=None, exclude_if=_is_none)
+    note: str | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
