@@ -38,7 +38,7 @@ async def create_conversation(
         model=model,
         isolated_blocks=tuple(isolated_blocks or ()),
     )
-    return await app.letta.create_conversation(new)
+    return await app.hub.create_conversation(new)
 
 
 async def list_conversations(
