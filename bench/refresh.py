@@ -2,17 +2,20 @@
 
 Two servers of ours in this process, one with `--refresh-memory never`, before the real Letta of tests/stack. Their
 sends take turns, each in a conversation of its own; the model answers at once, so the share is as large as it gets.
-`first` is the first send to a conversation, which looks at the prompt too.
+`never again` is a second arm like `never`: what differs between those two is noise.
+
+    later   a conversation that goes on
+    made    the first message to one that was made by the same server
+    found   the first message to one that another client made, whose prompt is looked at
 """
 
 import sys
-from typing import Any
 from uuid import uuid4
 
 import anyio
 from mcp import Client
 
-from bench.arms import MESSAGE, Arm, interleaved, new_conversation, open_plain
+from bench.arms import MESSAGE, WARM_UPS, Arm, interleaved, new_conversation, open_plain
 from bench.hosts import Place, call
 from bench.report import Report, parser_for, ratio
 from letta_conv_mcp.server import build_server
@@ -21,7 +24,7 @@ from tests.stack import open_stack
 from tests.stack.seed import make_agent
 
 AT_MOST = 1.05
-RUNS = 60
+RUNS = 40
 MODES: tuple[RefreshMemory, ...] = ("auto", "never")
 BLOCKS = {"persona": "I am Ada. " * 50, "human": "This is Bo. " * 50}
 
@@ -38,27 +41,35 @@ def main() -> int:
 
 async def _measure(report: Report, place: Place, runs: int) -> None:
     plain = open_plain(place)
-    settings = [Settings(base_url=place.base_url, refresh_memory=mode) for mode in MODES]
-    async with Client(build_server(settings[0])) as auto, Client(build_server(settings[1])) as never:
-        hosts = dict(zip(MODES, (auto, never), strict=True))
+    auto_settings, never_settings = [Settings(base_url=place.base_url, refresh_memory=mode) for mode in MODES]
+    async with Client(build_server(auto_settings)) as auto, Client(build_server(never_settings)) as never:
+        hosts = {"auto": auto, "never": never, "never again": never}
 
-        def arm(host: Client, talk: str | None) -> Arm:
-            async def send() -> None:
-                about: dict[str, Any] = {"conversation_id": talk or fresh.pop(), "message": MESSAGE}
-                reply = await call(host, "send_message", about)
-                if reply["status"] != "completed":
-                    raise RuntimeError(f"Not the whole reply: {reply}")
+        async def made_by(host: Client) -> str:
+            return (await call(host, "create_conversation", {"agent_id": place.agent_id}))["id"]
 
-            return send
+        async def compare(kind: str, talks: dict[str, list[str]]) -> None:
+            arms = {name: _arm(host, talks[name]) for name, host in hosts.items()}
+            ours, theirs, again = await interleaved(arms, runs)
+            report.table(kind, ours, theirs, again)
+            report.judge("ratio of the medians", ratio(ours, theirs), at_most=AT_MOST)
+            report.note("the same between the arms that don't look", ratio(again, theirs))
 
-        talks = {mode: await new_conversation(plain, place) for mode in MODES}
-        later = await interleaved({mode: arm(hosts[mode], talks[mode]) for mode in MODES}, runs)
-        report.table("a send", *later)
-        report.judge("ratio of the medians", ratio(*later), at_most=AT_MOST)
-        fresh = [await new_conversation(plain, place) for _ in range(2 * (runs + 5))]
-        first = await interleaved({mode: arm(hosts[mode], None) for mode in MODES}, runs)
-        report.table("the first send to a conversation", *first)
-        report.note("ratio of the medians", ratio(*first))
+        count = runs + WARM_UPS
+        await compare("later", {name: [await new_conversation(plain, place)] * count for name in hosts})
+        await compare("made", {name: [await made_by(host) for _ in range(count)] for name, host in hosts.items()})
+        await compare("found", {name: [await new_conversation(plain, place) for _ in range(count)] for name in hosts})
+
+
+def _arm(host: Client, talks: list[str]) -> Arm:
+    """Sends each message to the next conversation."""
+
+    async def send() -> None:
+        reply = await call(host, "send_message", {"conversation_id": talks.pop(), "message": MESSAGE})
+        if reply["status"] != "completed":
+            raise RuntimeError(f"Not the whole reply: {reply}")
+
+    return send
 
 
 if __name__ == "__main__":

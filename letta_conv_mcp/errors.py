@@ -343,6 +343,26 @@ class BlockNotFound(LettaFailure):
         )
 
 
+class NotIsolated(LettaFailure):
+    """A Letta that makes conversations, and keeps no memory blocks apart in them."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(
+            f"Letta made {_shown(conversation_id)}, but keeps no memory blocks apart in it: all are shared there as "
+            "elsewhere. Tell the person before you use it; trying again would make another one like it."
+        )
+
+
+class IsolationAtRisk(LettaFailure):
+    """A recompile, which on 0.16.8 puts the agent's blocks in the place of a conversation's own."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(
+            f"Nothing was done: {_shown(conversation_id)} has isolated memory blocks, and a recompile would put the "
+            "agent's in their place. For the agent's memory as it is now, create another conversation."
+        )
+
+
 class BlockUnchangeable(LettaFailure):
     """A memory block can't get this value: it is read-only, or the value is too long."""
 

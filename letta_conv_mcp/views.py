@@ -18,6 +18,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 def _is_false(value: object) -> bool:
     return value is False
 
@@ -151,6 +155,8 @@ class Approval(View):
 
 class ConversationDetail(Conversation):
     agent_name: str | None = None
+    isolated_blocks: list[str] = Field(default=[], exclude_if=_is_empty)
+    """Labels of the memory blocks that it has in the place of its agent's."""
     running_run_id: str | None = None
     approvals: list[Approval]
 

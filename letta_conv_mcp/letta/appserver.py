@@ -173,6 +173,8 @@ class AppServerLetta(AppServerChanges):
     async def create_conversation(self, new: NewConversation) -> Conversation:
         if new.description is not None:
             raise errors.NotSupported("keep a conversation's description; put it into the summary")
+        if new.isolated_blocks:
+            raise errors.NotSupported("keep memory blocks apart in a conversation")
         wanted = {"agent_id": new.agent_id, "summary": new.summary, "model": new.model}
         answer = await self._link.ask(
             "conversation_create",

@@ -62,6 +62,10 @@ class AppServerChanges(AppServerRuns):
         answer = await self._link.ask("list_memory", agent_id=agent_id)
         return blocks_from_entries(answer.get("entries"))
 
+    async def own_blocks(self, conversation_id: str) -> list[MemoryBlock]:
+        del conversation_id  # It has none.
+        return []
+
     async def memory_state(self, agent_id: str) -> MemoryState:
         missing = errors.AgentNotFound(agent_id)
         # Of all its files; what isn't committed stands in no prompt.

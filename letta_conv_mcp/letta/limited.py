@@ -113,6 +113,10 @@ class LimitedLetta:
         self._conversation_ids.add(conversation_id)
         return conversation
 
+    async def own_blocks(self, conversation_id: str) -> list[MemoryBlock]:
+        await self._require(conversation_id)
+        return await self._letta.own_blocks(conversation_id)
+
     async def create_conversation(self, new: NewConversation) -> Conversation:
         await self._require_agent(new.agent_id)
         return await self._letta.create_conversation(new)

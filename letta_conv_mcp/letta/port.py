@@ -64,12 +64,17 @@ class MessageQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class NewConversation:
-    """What a conversation is created with. A server that lacks a field drops it."""
+    """What a conversation is created with. A server that lacks a field drops it.
+
+    Attributes:
+        isolated_blocks: labels of the agent's memory blocks of which it gets copies of its own.
+    """
 
     agent_id: str
     summary: str | None = None
     description: str | None = None
     model: str | None = None
+    isolated_blocks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +192,15 @@ class Letta(Protocol):
         """One conversation. Raises ConversationNotFound."""
         ...
 
+    async def own_blocks(self, conversation_id: str) -> list[MemoryBlock]:
+        """Its isolated memory blocks, which it has in the place of its agent's. Raises ConversationNotFound."""
+        ...
+
     async def create_conversation(self, new: NewConversation) -> Conversation:
-        """A new conversation. Asked for once: a lost answer raises OutcomeUnknown. Raises AgentNotFound."""
+        """A new conversation. Asked for once: a lost answer raises OutcomeUnknown.
+
+        Raises AgentNotFound, BlockNotFound, NotSupported, and NotIsolated when it was made without what was asked for.
+        """
         ...
 
     async def update_conversation(self, conversation_id: str, changes: ConversationChanges) -> Conversation:
@@ -214,7 +226,10 @@ class Letta(Protocol):
         ...
 
     async def recompile_conversation(self, conversation_id: str) -> str:
-        """Make the conversation's system prompt anew, with the memory blocks as they are now; what it is then."""
+        """Make the conversation's system prompt anew, with the memory blocks as they are now; what it is then.
+
+        Raises ConversationNotFound, and IsolationAtRisk for one with blocks of its own, which would be lost to it.
+        """
         ...
 
     async def messages(

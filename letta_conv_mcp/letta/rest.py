@@ -4,6 +4,7 @@ What each call does on a real server, and where that differs from its documentat
 server 0.16.8.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 from pydantic import SecretStr
@@ -104,12 +105,24 @@ class RestLetta(RestChanges):
 
     async def create_conversation(self, new: NewConversation) -> Conversation:
         arguments = given(agent_id=new.agent_id, summary=new.summary, description=new.description, model=new.model)
+        if new.isolated_blocks:
+            await self._require_blocks(new.agent_id, new.isolated_blocks)
+            # letta-client 1.12 has no argument for it.
+            arguments["extra_body"] = {"isolated_block_labels": list(new.isolated_blocks)}
         question = self._question(
             "the new conversation", errors.AgentNotFound(new.agent_id), check="call list_conversations to see"
         )
-        return conversation_from_json(
-            await self._one(lambda client: client.conversations.with_raw_response.create(**arguments), question)
-        )
+        made = await self._one(lambda client: client.conversations.with_raw_response.create(**arguments), question)
+        conversation = conversation_from_json(made)
+        if new.isolated_blocks and not made.get("isolated_block_ids"):
+            raise errors.NotIsolated(conversation.id)
+        return conversation
+
+    async def _require_blocks(self, agent_id: str, labels: Sequence[str]) -> None:
+        known = {block.label for block in await self.memory_blocks(agent_id)}
+        for label in labels:
+            if label not in known:
+                raise errors.BlockNotFound(agent_id, label)
 
     async def messages(
         self, conversation_id: str, *, order: Order, before: str | None = None, after: str | None = None, limit: int

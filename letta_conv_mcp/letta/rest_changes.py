@@ -63,6 +63,19 @@ class RestChanges(RestRuns):
         )
         return [block_from_json(block) for block in objects(answer)]
 
+    async def own_blocks(self, conversation_id: str) -> list[MemoryBlock]:
+        if conversation_id.startswith(DEFAULT_PREFIX):
+            return []
+        conversation = await self._conversation_json(conversation_id)
+        ids = cast("list[str]", conversation.get("isolated_block_ids") or [])
+        return [await self._block(block_id, conversation_id) for block_id in ids]
+
+    async def _block(self, block_id: str, conversation_id: str) -> MemoryBlock:
+        about = self._about(conversation_id)
+        return block_from_json(
+            await self._one(lambda client: client.blocks.with_raw_response.retrieve(block_id), about)
+        )
+
     async def memory_state(self, agent_id: str) -> MemoryState:
         question = self._question("the agent id", errors.AgentNotFound(agent_id))
         # On 0.16.8 this takes half as long as the list of blocks does: nothing else is looked up.
@@ -119,6 +132,8 @@ class RestChanges(RestRuns):
     async def recompile_conversation(self, conversation_id: str) -> str:
         path_id, agent_id = path_of(conversation_id)
         arguments = given(agent_id=agent_id)
+        if agent_id is None and (await self._conversation_json(conversation_id)).get("isolated_block_ids"):
+            raise errors.IsolationAtRisk(conversation_id)
         prompt = await self._connection.ask(
             lambda client: client.conversations.with_raw_response.recompile(path_id, **arguments),
             self._change(conversation_id),

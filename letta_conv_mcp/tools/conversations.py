@@ -19,9 +19,10 @@ from letta_conv_mcp.walk import gather
 async def create_conversation(
     ctx: Context[App],
     agent_id: AgentId = None,
-    summary: Annotated[str | None, Field(description="A short title to find it by")] = None,
-    description: Annotated[str | None, Field(description="Kept by Letta Cloud only")] = None,
-    model: Annotated[str | None, Field(description="A model handle; default: the agent's")] = None,
+    summary: Annotated[str | None, Field(description="A short title")] = None,
+    description: Annotated[str | None, Field(description="Letta Cloud only")] = None,
+    model: Annotated[str | None, Field(description="A model handle")] = None,
+    isolated_blocks: Annotated[list[str] | None, Field(description="Labels of memory blocks not to share")] = None,
 ) -> Conversation:
     """Open a new, empty conversation with an agent.
 
@@ -30,8 +31,14 @@ async def create_conversation(
     """
     app = app_of(ctx)
     agent = await resolve_agent(app, agent_id)
-    new = NewConversation(agent_id=agent.id, summary=summary, description=description, model=model)
-    return await app.letta.create_conversation(new)
+    new = NewConversation(
+        agent_id=agent.id,
+        summary=summary,
+        description=description,
+        model=model,
+        isolated_blocks=tuple(isolated_blocks or ()),
+    )
+    return await app.hub.create_conversation(new)
 
 
 async def list_conversations(
@@ -94,10 +101,7 @@ async def conversation_page(
 
 
 async def retrieve_conversation(ctx: Context[App], conversation_id: ConversationId) -> ConversationDetail:
-    """Look at one conversation: its agent, its size, whether a run is active, and what waits for approval.
-
-    For what was said call get_history.
-    """
+    """Look at one conversation: its agent, its size, whether a run is active, and what waits for approval."""
     return await conversation_detail(app_of(ctx), conversation_id)
 
 
@@ -109,6 +113,7 @@ async def conversation_detail(app: App, conversation_id: str) -> ConversationDet
     """
     conversation = await app.letta.conversation(conversation_id)
     standing = await standing_of(app.letta, conversation_id)
+    own_blocks = await app.letta.own_blocks(conversation_id)
     try:
         agent_name = (await app.letta.agent(conversation.agent_id)).name
     except LettaFailure:
@@ -117,6 +122,7 @@ async def conversation_detail(app: App, conversation_id: str) -> ConversationDet
     return ConversationDetail(
         **dict(conversation),
         agent_name=agent_name,
+        isolated_blocks=[block.label for block in own_blocks],
         running_run_id=standing.running_run_id,
         approvals=standing.approvals,
     )

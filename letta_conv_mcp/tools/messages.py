@@ -36,7 +36,7 @@ async def send_message(
     message: MessageText,
     images: Annotated[
         list[str] | None,
-        Field(max_length=MOST_IMAGES, description="https or data: URLs (png, jpeg, gif, webp)"),
+        Field(max_length=MOST_IMAGES, description="https or data: URLs"),
     ] = None,
     max_steps: Annotated[int | None, Field(ge=1, description="The agent's limit")] = None,
     override_model: Annotated[str | None, Field(description="A model handle")] = None,
@@ -49,7 +49,7 @@ async def send_message(
     - completed: the whole reply.
     - running: `text` is what was said so far. Call wait_for_reply; do not send the message again.
     - awaiting_approval: the agent wants to run a tool. Show `approvals` to the person, then call answer_approval.
-    - failed, cancelled, interrupted: `next_step` tells what to do.
+    - failed, cancelled, interrupted: see `next_step`.
     """
     wait = wait_of(ctx, wait_seconds, detail)
     if (reply := await answered(ctx, wait)) is not None:

@@ -13,12 +13,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from letta_conv_mcp.errors import LettaFailure, NothingToCancel, NotOurRun, RunNotFound
-from letta_conv_mcp.letta.port import Letta, Run
+from letta_conv_mcp.letta.port import Letta, NewConversation, Run
 from letta_conv_mcp.turns.memories import Memories
 from letta_conv_mcp.turns.queues import Queues
 from letta_conv_mcp.turns.reader import follow
 from letta_conv_mcp.turns.sender import send
 from letta_conv_mcp.turns.turn import Input, Turn
+from letta_conv_mcp.views import Conversation
 
 _logger = logging.getLogger(__name__)
 
@@ -94,6 +95,10 @@ class Hub:
         turn.give_back("blocked" if turn.stage == "held" else "withdrawn")
         turn.scope.cancel()
         return True
+
+    async def create_conversation(self, new: NewConversation) -> Conversation:
+        """A new conversation. Raises as the port does."""
+        return await (self._memories or self._letta).create_conversation(new)
 
     def memory_changed(self, agent_id: str) -> None:
         """An agent's memory was changed from here: its conversations are to learn of it with the next message."""

@@ -6,14 +6,19 @@ did. Both make the prompt anew when they are asked to.
 """
 
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
 
-from letta_conv_mcp.letta.port import Letta, MemoryState, Prompt
+from letta_conv_mcp.errors import LettaFailure
+from letta_conv_mcp.letta.port import Letta, MemoryState, NewConversation, Prompt
 from letta_conv_mcp.turns.freshness import is_other, tells_all
 from letta_conv_mcp.turns.recover import standing_of
+from letta_conv_mcp.views import Conversation
 
+REFRESH_SECONDS = 3.0
+"""How long anything waits at most for a look at the memory, and for the prompt to be made anew."""
 KNOWN_SECONDS = 2.0
 """How long an agent's memory is taken to be what it was when it was asked for, unless something of ours changed it."""
 KEPT = 2_000
@@ -57,6 +62,18 @@ class Memories:
         if known == memory.mark:
             return False
         return await self._renew(conversation_id, prompt or await self._letta.prompt(conversation_id), memory, known)
+
+    async def create_conversation(self, new: NewConversation) -> Conversation:
+        """A new conversation, which needn't be looked at before the memory changes. Raises as the port does."""
+        memory = None
+        with anyio.move_on_after(REFRESH_SECONDS), suppress(LettaFailure):
+            # Asked for first: what changes meanwhile is a change.
+            memory = await self._memory(new.agent_id)
+        made = await self._letta.create_conversation(new)
+        if memory is not None:
+            _keep(self._agents, made.id, None if new.isolated_blocks else new.agent_id)
+            _keep(self._marks, made.id, memory.mark)
+        return made
 
     def forget(self, *, agent_id: str | None = None, conversation_id: str | None = None) -> None:
         """Something of ours may have changed the memory of an agent, or of the agent of a conversation."""

@@ -19,7 +19,7 @@ from letta_conv_mcp.errors import (
 from letta_conv_mcp.letta.outgoing import Outgoing
 from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.turns.decisions import Verdict, decisions_from_verdict, otid_of_decisions
-from letta_conv_mcp.turns.memories import Memories
+from letta_conv_mcp.turns.memories import REFRESH_SECONDS, Memories
 from letta_conv_mcp.turns.reader import pauses, pick_up, read, settle
 from letta_conv_mcp.turns.recover import standing_of
 from letta_conv_mcp.turns.turn import Turn
@@ -32,8 +32,6 @@ UNCLEAR_SECONDS = 120.0
 """How long the fate of a message is looked into. A busy Letta was seen to take 38 s to begin."""
 KNOCK_SECONDS = 10.0
 """How often a message is tried that a run keeps out which doesn't end: after a crash its lock goes, and it stays."""
-REFRESH_SECONDS = 3.0
-"""How long a message waits at most for a look at the memory, and for the prompt to be made anew."""
 BUSY_SECONDS = 60.0
 """How long another client's run is waited for when nobody waits with us."""
 

@@ -12,7 +12,7 @@ from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.letta.rest import RestLetta
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
-from letta_conv_mcp.turns.sender import REFRESH_SECONDS
+from letta_conv_mcp.turns.memories import REFRESH_SECONDS
 from tests.fake import Answer, Close, Cut, FakeLetta, Garbage
 from tests.fake.faults import Fault, Hang
 from tests.fake.state import Conversation

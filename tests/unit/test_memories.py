@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from letta_conv_mcp.errors import LettaUnavailable
-from letta_conv_mcp.letta.port import Letta, MemoryState, Prompt, Run
+from letta_conv_mcp.letta.port import Letta, MemoryState, NewConversation, Prompt, Run
 from letta_conv_mcp.turns.memories import KNOWN_SECONDS, Memories
-from letta_conv_mcp.views import Approval
+from letta_conv_mcp.views import Approval, Conversation
 from tests.unit.virtual_time import virtual_loop
 
 RUN = Run(
@@ -41,6 +41,11 @@ class MemoryLetta:
             raise LettaUnavailable("Letta", "is away")
         await anyio.sleep(0.1)
         return MemoryState(mark=self.value, values={"human": self.value})
+
+    async def create_conversation(self, new: NewConversation) -> Conversation:
+        self.asked.append("create")
+        self.prompts["new"] = made_of(self.value)
+        return Conversation(id="new", agent_id=new.agent_id)
 
     async def runs(self, *_: object, **__: object) -> list[Run]:
         return self.active
@@ -154,6 +159,38 @@ def test_where_prompts_are_not_shown_they_are_made_anew_and_only_a_known_change_
 
         assert [first, await memories.refresh("c"), await memories.refresh("c")] == [False, True, False]
         assert letta.asked.count("recompile") == 2
+
+    run(story())
+
+
+def test_a_conversation_that_is_made_here_is_looked_at_only_when_the_memory_has_changed() -> None:
+    async def story() -> None:
+        letta = MemoryLetta()
+        memories = Memories(letta.letta)
+        made = await memories.create_conversation(NewConversation(agent_id="a"))
+        assert not await memories.refresh(made.id)
+        assert letta.asked == ["memory", "create"]
+        letta.value = "Kim"
+        memories.forget(conversation_id=made.id)
+
+        assert await memories.refresh(made.id)
+        apart = await memories.create_conversation(NewConversation(agent_id="a", isolated_blocks=("human",)))
+        letta.value = "Lee"
+        memories.forget(agent_id="a")
+        assert not await memories.refresh(apart.id)
+
+    run(story())
+
+
+def test_a_conversation_is_made_also_where_the_memory_can_not_be_told() -> None:
+    async def story() -> None:
+        letta = MemoryLetta(answers=False)
+        memories = Memories(letta.letta)
+        made = await memories.create_conversation(NewConversation(agent_id="a"))
+        letta.answers = True
+
+        assert not await memories.refresh(made.id)
+        assert letta.asked == ["memory", "create", "prompt", "memory"]
 
     run(story())
 
