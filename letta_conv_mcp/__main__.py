@@ -159,6 +159,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[shared],
+        # It would take a command's --agent for one of its own that begin so.
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"letta-conv-mcp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -1,5 +1,6 @@
 """`letta-conv-mcp chat`: conversations in a terminal, through a real MCP client and our own server process."""
 
+import signal
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -43,34 +44,40 @@ async def _chat(settings: Settings) -> int:
     # A call that is left behind leaves its run alone: the chat stops runs by a call of their own.
     async with own_server(replace(settings, on_cancel="leave")) as client:
         screen = _terminal() if is_terminal else PipeScreen()
-        talk = Talk(client, screen)
+        room = Room(client, screen, Talk(client, screen), model=first_model(settings))
+        scope = anyio.CancelScope()
         ended_by: list[int] = []
 
         def end(number: int) -> None:
             ended_by.append(number)
-            screen.leave()
-            talk.leave()
+            if not screen.leave():
+                scope.cancel()
 
         def interrupt() -> None:
-            if not talk.interrupt() and not screen.can_ask:
-                end(2)
+            if not room.interrupt():
+                end(signal.SIGINT)
 
-        room = Room(client, screen, talk, model=first_model(settings))
-        with signals(interrupt=interrupt, end=end):
-            # Caught inside: the client's task groups would wrap it.
-            try:
-                is_there = await room.enter(settings.agent_id)
-                if is_there:
-                    await room.stay()
-            except CallFailed as failure:
-                screen.wrong(for_people(str(failure)))
-                is_there = False
-            except MCPError:
-                screen.wrong(GONE)
-                is_there = False
-        if ended_by:
-            return SIGNALLED + ended_by[0]
-    return 0 if is_there and not screen.has_failed else 1
+        with signals(interrupt=interrupt, end=end), scope:
+            is_well = await _chat_in(room, screen, settings.agent_id)
+            return SIGNALLED + ended_by[0] if ended_by else 0 if is_well else 1
+    # Only a signal ends it before.
+    return SIGNALLED + ended_by[0]
+
+
+async def _chat_in(room: Room, screen: Screen, agent: str | None) -> bool:
+    """Chat there, and return whether all went well. In a terminal what went wrong was dealt with by the person."""
+    # Caught inside: the client's task groups would wrap it.
+    try:
+        if not await room.enter(agent):
+            return False
+        await room.stay()
+    except CallFailed as failure:
+        screen.wrong(for_people(str(failure)))
+        return False
+    except MCPError:
+        screen.wrong(GONE)
+        return False
+    return not screen.has_failed
 
 
 def _is_terminal() -> bool:

@@ -60,9 +60,10 @@ class PipeScreen:
     def quiet(self) -> Generator[None]:
         yield
 
-    def leave(self) -> None:
+    def leave(self) -> bool:
         self._send.close()
         self._lines.close()
+        return False
 
 
 def _read(loop: asyncio.AbstractEventLoop, lines: MemoryObjectSendStream[str]) -> None:

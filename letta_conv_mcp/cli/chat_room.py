@@ -2,7 +2,10 @@
 
 from typing import Any, assert_never
 
+import anyio
 from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import CONNECTION_CLOSED
 
 from letta_conv_mcp.cli import chat_views as views
 from letta_conv_mcp.cli.chat_commands import (
@@ -21,8 +24,8 @@ from letta_conv_mcp.cli.chat_commands import (
     command_from_line,
     help_lines,
     numbered,
-    verdict_from_answer,
 )
+from letta_conv_mcp.cli.chat_consent import verdict_on
 from letta_conv_mcp.cli.chat_first import make_first_agent
 from letta_conv_mcp.cli.chat_lists import conversations, last_messages
 from letta_conv_mcp.cli.chat_screen import Screen
@@ -34,7 +37,6 @@ from letta_conv_mcp.cli.own_server import CallFailed, call
 AGENTS = 100
 NEWEST = 3
 HINT = "/help shows what there is. Ctrl-C stops a reply, Ctrl-D leaves.\n"
-QUESTION = "Allow it? [a]pprove, [d]eny, [n]ot now: "
 DENIED = "The person denied it."
 LEFT = "It is waited for no longer; /wait or /history shows what became of it.\n"
 LATER = "Nothing was decided; /decide does it later. Until then the agent takes no message here.\n"
@@ -60,6 +62,7 @@ class Room:
         self._agents: list[Structure] | None = None
         self._conversations: list[Structure] | None = None
         self._said: dict[str, int] = {}
+        self._doing: anyio.CancelScope | None = None
 
     async def enter(self, agent: str | None) -> bool:
         """Begin where one was last with an agent, or with the first there is.
@@ -91,11 +94,39 @@ class Room:
             command = command_from_line(line)
             if command == Plain("quit"):
                 return
+            if command is not None:
+                await self._try(command)
+
+    def interrupt(self) -> bool:
+        """Stop the reply or the command that goes on. Returns False where Ctrl-C means the end.
+
+        At a prompt it is a key, and in a terminal it never ends the program once one is in.
+        """
+        if self._talk.interrupt():
+            return True
+        if self._doing is not None:
+            self._doing.cancel()
+            return True
+        return self._screen.can_ask and bool(self._conversation)
+
+    async def _try(self, command: Command) -> None:
+        """Do it as far as it can be done.
+
+        Raises:
+            MCPError: the connection ended.
+        """
+        with anyio.CancelScope() as self._doing:
             try:
-                if command is not None:
-                    await self._do(command)
+                await self._do(command)
             except CallFailed as failure:
                 self._screen.wrong(for_people(str(failure)))
+            except MCPError as failure:
+                if failure.code == CONNECTION_CLOSED:
+                    raise
+                self._screen.wrong(str(failure))
+        if self._doing.cancelled_caught:
+            self._screen.show([("class:asks", "Stopped.\n")])
+        self._doing = None
 
     async def _do(self, command: Command) -> None:
         match command:
@@ -167,22 +198,11 @@ class Room:
             await self._answer(approvals, verdict, reason)
 
     async def _put(self, approvals: list[Structure]) -> None:
-        self._screen.show(views.approvals_view(approvals))
-        verdict = await self._verdict() if self._screen.can_ask else None
+        verdict = await verdict_on(approvals, self._screen)
         if verdict is None:
             self._screen.show([("class:asks", LATER)])
         else:
             await self._answer(approvals, verdict, None)
-
-    async def _verdict(self) -> Verdict | None:
-        """The person's decision; None for none, which leaves all as it is."""
-        while True:
-            try:
-                answer = verdict_from_answer(await self._screen.ask(QUESTION))
-            except (EOFError, KeyboardInterrupt):
-                return None
-            if answer is not None:
-                return None if answer == "not now" else answer
 
     async def _answer(self, approvals: list[Structure], verdict: Verdict, reason: str | None) -> None:
         call_ids = [approval["tool_call_id"] for approval in approvals]

@@ -49,6 +49,6 @@ class Screen(Protocol):
         """Within it nobody is asked, and Ctrl-C is a signal."""
         ...
 
-    def leave(self) -> None:
-        """End a `line` or `ask` that waits, and all to come, as at the end of the input."""
+    def leave(self) -> bool:
+        """End a `line` or `ask` that waits as at the end of the input, and all to come. Returns whether one did."""
         ...

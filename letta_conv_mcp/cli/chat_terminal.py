@@ -70,11 +70,13 @@ class TerminalScreen:
             finally:
                 self._clear()
 
-    def leave(self) -> None:
+    def leave(self) -> bool:
         self._is_leaving = True
-        for session in (self._lines, self._answers):
-            if session.app.is_running and not session.app.is_done:
-                session.app.exit(exception=EOFError())
+        waiting = [session.app for session in (self._lines, self._answers) if session.app.is_running]
+        for app in waiting:
+            if not app.is_done:
+                app.exit(exception=EOFError())
+        return bool(waiting)
 
     async def _typed(self, session: PromptSession[str], prompt: Sequence[Piece]) -> str:
         self._clear()

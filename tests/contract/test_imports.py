@@ -52,7 +52,7 @@ ORDER: list[set[str]] = [
     {"cli.typewriter", "cli.doctor", "cli.asking", "cli.own_server", "cli.chat_text", "transports.stdio"},
     {"cli.demo", "cli.setup_local", "cli.chat_commands", "cli.chat_views", "cli.chat_screen", "cli.chat_signals"},
     {"cli.chat_feed", "cli.chat_terminal", "cli.chat_pipe"},
-    {"cli.chat_talk", "cli.chat_lists", "cli.chat_first"},
+    {"cli.chat_talk", "cli.chat_lists", "cli.chat_first", "cli.chat_consent"},
     {"cli.chat_room"},
     {"cli.chat"},
     {"__main__"},

@@ -15,7 +15,8 @@ from PIL import Image
 from letta_conv_mcp import errors
 from letta_conv_mcp.__main__ import EPILOG
 from letta_conv_mcp.cli.chat_commands import COMMANDS, ListConversations, command_from_line
-from letta_conv_mcp.cli.chat_room import HINT, QUESTION
+from letta_conv_mcp.cli.chat_consent import QUESTION
+from letta_conv_mcp.cli.chat_room import HINT
 from letta_conv_mcp.cli.chat_views import STOPPED
 from letta_conv_mcp.errors import SettingsError
 from letta_conv_mcp.prompts import PROMPTS

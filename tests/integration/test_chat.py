@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake import Answer, FakeLetta
+from tests.fake import Answer, FakeLetta, Hang
 from tests.fake.seed import TOOLS
 from tests.fake.state import Agent, Conversation
 from tests.integration.calls import heard, posts
@@ -173,6 +173,19 @@ def test_ctrl_c_stops_the_reply_and_not_the_program(fake: FakeLetta, talk: Conve
         screen.until("Ada: echo: still there?")
 
     assert [run.status for run in fake.runs] == ["cancelled", "completed"]
+
+
+def test_ctrl_c_stops_a_command_that_gets_no_answer(fake: FakeLetta, talk: Conversation) -> None:
+    with chatting(fake.base_url) as screen:
+        screen.until_prompt()
+        fake.fail("GET", "*/conversations/", Hang())
+        screen.say("/list")
+        fake.wait_until(lambda: len(fake.requests_to("GET", "*/conversations/")) == 2)
+        screen.press(CTRL_C)
+        screen.until("Stopped.")
+        screen.until_prompt()
+        screen.say("/list")
+        screen.until("*  1  Colours")
 
 
 def test_what_is_typed_while_a_reply_comes_is_said_after_it(fake: FakeLetta, talk: Conversation) -> None:
