@@ -29,9 +29,12 @@ from letta_conv_mcp.errors import LettaFailure, NotWatchable, TooManyWatched
 from letta_conv_mcp.subscribers import Subscriber
 
 CHANGES_LIST = frozenset(
-    {"create_conversation", "fork_conversation", "update_conversation", "delete_conversation", "delete_agent"}
+    {
+        *("create_conversation", "fork_conversation", "update_conversation", "delete_conversation"),
+        *("create_agent", "delete_agent"),
+    }
 )
-"""Tools by which conversations come and go, and get other names."""
+"""Tools by which conversations and agents come and go, and get other names."""
 CHANGES_CONVERSATION = frozenset(
     {"update_conversation", "delete_conversation", "compact_conversation", "recompile_conversation"}
 )

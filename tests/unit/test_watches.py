@@ -18,7 +18,7 @@ from tests.unit.virtual_time import virtual_loop
 pytestmark = pytest.mark.anyio
 
 TOLD_BY_THEIR_TURNS = {"send_message", "answer_approval", "cancel_reply"}
-SEEN_IN_NO_CONVERSATION = {"create_agent", "update_memory"}
+SEEN_IN_NO_CONVERSATION = {"update_memory"}
 
 
 @pytest.fixture(scope="module")
