@@ -51,7 +51,7 @@ class Ear:
     def __init__(self) -> None:
         self.told: list[float] = []
 
-    async def __call__(self, conversation_id: str) -> None:
+    def __call__(self, conversation_id: str) -> None:
         assert conversation_id.startswith("conv-")
         self.told.append(anyio.current_time())
 
@@ -169,7 +169,7 @@ async def test_a_letta_is_not_started_to_be_looked_at() -> None:
 async def test_a_fault_of_ours_costs_one_watch_and_not_the_server(caplog: pytest.LogCaptureFixture) -> None:
     letta, ear = OneConversation(), Ear()
 
-    async def broken(_: str) -> None:
+    def broken(_: str) -> None:
         raise RuntimeError
 
     async with watching(letta) as watches:
