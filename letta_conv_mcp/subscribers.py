@@ -2,9 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Generator
-from contextlib import contextmanager
 
+import anyio
 from anyio.abc import TaskGroup
 
 from letta_conv_mcp.errors import NotWatchable, TooManyWatched
@@ -17,24 +16,46 @@ SUBSCRIPTIONS = 200
 
 
 class Subscriber(ABC):
-    """One client: its connection, or one of its streams."""
+    """One client: its connection, or one of its streams. What changes twice before it is told, is told once."""
 
     def __init__(self) -> None:
         self.uris: defaultdict[str, set[str]] = defaultdict(set)
         """What it wants to hear of, by conversation: the addresses as it wrote them."""
+        self.scope = anyio.CancelScope()
+        self._untold: dict[str | None, None] = {}
+        self._news = anyio.Event()
 
-    async def conversation_changed(self, conversation_id: str) -> None:
+    def conversation_changed(self, conversation_id: str) -> None:
         """Something in a conversation changed."""
-        for uri in sorted(self.uris.get(conversation_id, ())):
-            await self.resource_updated(uri)
+        self._note(*sorted(self.uris.get(conversation_id, ())))
+
+    def list_changed(self) -> None:
+        """Resources have come or gone."""
+        self._note(None)
+
+    async def run(self) -> None:
+        """Tell the client as fast as it takes it. A slow one keeps nobody else waiting."""
+        with self.scope:
+            while True:
+                await self._news.wait()
+                self._news = anyio.Event()
+                while self._untold:
+                    uri = next(iter(self._untold))
+                    del self._untold[uri]
+                    await (self.tell_of_list() if uri is None else self.tell_of_resource(uri))
 
     @abstractmethod
-    async def resource_updated(self, uri: str) -> None:
+    async def tell_of_resource(self, uri: str) -> None:
         """Tell it that a resource changed. Never raises, whatever has become of the client."""
 
     @abstractmethod
-    async def list_changed(self) -> None:
+    async def tell_of_list(self) -> None:
         """Tell it that resources have come or gone. Never raises."""
+
+    def _note(self, *untold: str | None) -> None:
+        if untold:
+            self._untold.update(dict.fromkeys(untold))
+            self._news.set()
 
 
 class Subscribers:
@@ -49,29 +70,21 @@ class Subscribers:
         self.members: dict[Subscriber, None] = {}
         self._watches = watches
         self._group = group
-        self._is_announcing = False
 
     def join(self, subscriber: Subscriber) -> None:
         """Tell it when resources come and go, until it leaves. Raises TooManyWatched."""
         if len(self.members) >= MEMBERS:
             raise TooManyWatched(MEMBERS, "clients")
         self.members[subscriber] = None
+        self._group.start_soon(subscriber.run)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Tell it nothing more."""
         self.members.pop(subscriber, None)
+        subscriber.scope.cancel()
         for conversation_id in subscriber.uris:
             self._watches.remove(conversation_id, subscriber.conversation_changed)
         subscriber.uris.clear()
-
-    @contextmanager
-    def joined(self, subscriber: Subscriber) -> Generator[None]:
-        """A member within the block. Raises as `join` does."""
-        self.join(subscriber)
-        try:
-            yield
-        finally:
-            self.leave(subscriber)
 
     async def subscribe(self, subscriber: Subscriber, uri: str) -> None:
         """Tell a member of each change of a resource from now on.
@@ -110,12 +123,5 @@ class Subscribers:
 
     def list_changed(self) -> None:
         """Conversations came, went, or got another name, through this process."""
-        if not self._is_announcing:
-            self._is_announcing = True
-            self._group.start_soon(self._announce)
-
-    async def _announce(self) -> None:
-        # What changes from here on is announced again.
-        self._is_announcing = False
-        for member in list(self.members):
-            await member.list_changed()
+        for member in self.members:
+            member.list_changed()

@@ -29,9 +29,12 @@ from letta_conv_mcp.errors import LettaFailure, NotWatchable, TooManyWatched
 from letta_conv_mcp.subscribers import Subscriber
 
 CHANGES_LIST = frozenset(
-    {"create_conversation", "fork_conversation", "update_conversation", "delete_conversation", "delete_agent"}
+    {
+        *("create_conversation", "fork_conversation", "update_conversation", "delete_conversation"),
+        *("create_agent", "delete_agent"),
+    }
 )
-"""Tools by which conversations come and go, and get other names."""
+"""Tools by which conversations and agents come and go, and get other names."""
 CHANGES_CONVERSATION = frozenset(
     {"update_conversation", "delete_conversation", "compact_conversation", "recompile_conversation"}
 )
@@ -46,11 +49,11 @@ class ConnectedSubscriber(Subscriber):
         super().__init__()
         self._connection = connection
 
-    async def resource_updated(self, uri: str) -> None:
+    async def tell_of_resource(self, uri: str) -> None:
         """See the base."""
         await self._connection.send_resource_updated(uri)
 
-    async def list_changed(self) -> None:
+    async def tell_of_list(self) -> None:
         """See the base."""
         # Nothing may be said before the client is ready.
         if self._connection.initialized.is_set():
@@ -64,11 +67,11 @@ class ListeningSubscriber(Subscriber):
         super().__init__()
         self.bus = InMemorySubscriptionBus()
 
-    async def resource_updated(self, uri: str) -> None:
+    async def tell_of_resource(self, uri: str) -> None:
         """See the base."""
         await self.bus.publish(ResourceUpdated(uri=uri))
 
-    async def list_changed(self) -> None:
+    async def tell_of_list(self) -> None:
         """See the base."""
         await self.bus.publish(ResourcesListChanged())
 

@@ -4,7 +4,7 @@ Letta tells nobody of what happens in it. What happens through this process is t
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeAlias
 
 import anyio
@@ -16,8 +16,8 @@ from letta_conv_mcp.views import Conversation
 
 _logger = logging.getLogger(__name__)
 
-Listener: TypeAlias = Callable[[str], Awaitable[None]]
-"""Told a conversation's id when something in it changed."""
+Listener: TypeAlias = Callable[[str], None]
+"""Told a conversation's id when something in it changed; must not raise."""
 
 WATCHED = 50
 """Conversations at a time."""
@@ -95,7 +95,7 @@ class Watches:
             return
         watch.seen, watch.pause = seen, SHORTEST_PAUSE
         for listener in list(watch.listeners):
-            await listener(watch.conversation_id)
+            listener(watch.conversation_id)
 
     async def _seen(self, watch: "_Watch") -> Conversation | None:
         """The conversation as it is; as it was, where that can't be told."""

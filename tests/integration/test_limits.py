@@ -198,3 +198,14 @@ async def test_a_tool_that_is_not_offered_can_not_be_called(place: Place, era: s
 
     assert {"send_message", "answer_approval", "update_memory"} <= set(hidden)
     assert "get_history" in offered
+
+
+async def test_prompts_are_offered_only_with_the_tools_that_they_name(place: Place, era: str) -> None:
+    async with Client(build_server(replace(place.settings, read_only=True)), mode=era) as client:
+        offered = [prompt.name for prompt in (await client.list_prompts()).prompts]
+        with pytest.raises(MCPError, match="Unknown prompt: 'hand_over'"):
+            await client.get_prompt("hand_over")
+        ref = PromptReference(name="hand_over")
+        completion = (await client.complete(ref, {"name": "agent", "value": ""})).completion
+
+    assert (offered, completion.values) == (["brief_me"], [])

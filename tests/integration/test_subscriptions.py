@@ -1,5 +1,6 @@
 """What hosts are told of changes, in both eras: who writes, here or elsewhere, and who still listens."""
 
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import pytest
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourceUpdated
 from mcp_types import INVALID_PARAMS, ResourceListChangedNotification, ResourceUpdatedNotification
@@ -144,6 +145,17 @@ async def test_a_turn_that_is_settled_here_is_told_at_once(place: Place, era: st
         assert host.heard == {transcript_uri(conversation_id): 1}
 
 
+async def test_a_client_on_real_pipes_is_told_too(fake: FakeLetta, talk: Conversation, era: str) -> None:
+    uri = conversation_uri(talk.id)
+    async with listening(stdio_server(fake), era, uri) as host:
+        fake.add_messages(talk, 1)
+        await host.told_of(uri)
+        await call(host.client, "update_conversation", conversation_id=talk.id, summary="renamed")
+        await host.told_of(LIST)
+
+    assert host.watched == [uri]
+
+
 @pytest.mark.usefixtures("no_polls")
 async def test_conversations_that_come_and_change_are_told(place: Place, era: str) -> None:
     async with listening(build_server(place.settings), era) as host:
@@ -231,6 +243,12 @@ async def test_a_letta_that_fails_for_a_while_costs_no_subscription(
         fake.fail("GET", "/v1/conversations/*", Answer(500), times=6)
         fake.add_messages(talk, 1)
         await host.told_of(conversation_uri(talk.id))
+
+
+def stdio_server(fake: FakeLetta) -> StdioServerParameters:
+    """Our server as a process of its own."""
+    environment = {"LETTA_BASE_URL": fake.base_url}
+    return StdioServerParameters(command=sys.executable, args=["-m", "letta_conv_mcp"], env=environment)
 
 
 async def heard_again(host: Host, uri: str) -> None:

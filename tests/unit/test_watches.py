@@ -18,7 +18,7 @@ from tests.unit.virtual_time import virtual_loop
 pytestmark = pytest.mark.anyio
 
 TOLD_BY_THEIR_TURNS = {"send_message", "answer_approval", "cancel_reply"}
-SEEN_IN_NO_CONVERSATION = {"create_agent", "update_memory"}
+SEEN_IN_NO_CONVERSATION = {"update_memory"}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ class Ear:
     def __init__(self) -> None:
         self.told: list[float] = []
 
-    async def __call__(self, conversation_id: str) -> None:
+    def __call__(self, conversation_id: str) -> None:
         assert conversation_id.startswith("conv-")
         self.told.append(anyio.current_time())
 
@@ -169,7 +169,7 @@ async def test_a_letta_is_not_started_to_be_looked_at() -> None:
 async def test_a_fault_of_ours_costs_one_watch_and_not_the_server(caplog: pytest.LogCaptureFixture) -> None:
     letta, ear = OneConversation(), Ear()
 
-    async def broken(_: str) -> None:
+    def broken(_: str) -> None:
         raise RuntimeError
 
     async with watching(letta) as watches:
