@@ -390,6 +390,36 @@ class NotSupported(LettaFailure):
         super().__init__(f"A Letta App Server can't {what}. Nothing was done; the same call will fail again.")
 
 
+class StateUnusable(LettaFailure):
+    """The folder for what this program keeps itself can't be used. `problem` is a statement about it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"What this server keeps on its own disk can't be used: {problem}. No conversation is made twice for "
+            "that; ask the person to put it right or to set LETTA_CONV_STATE_DIR, then it is safe to try again."
+        )
+
+
+class KeyBusy(LettaFailure):
+    """Another call is at work on the same key, for longer than we wait."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Another call is still opening the conversation for {_shown(key)}, or waits for Letta. This one made "
+            "nothing; it is safe to try again."
+        )
+
+
+class OpeningUnclear(LettaFailure):
+    """Letta's answer to the creation of a key's conversation was lost."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Letta's answer was lost, so the conversation for {_shown(key)} may or may not exist. Call "
+            "open_conversation again, which is safe: it looks for that one before it makes another."
+        )
+
+
 class AppServerVersion(LettaFailure):
     """An App Server that speaks another version of its protocol."""
 

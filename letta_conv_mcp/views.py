@@ -86,6 +86,14 @@ class AgentDeletion(View):
     note: str = "It can't be undone."
 
 
+class OpenedConversation(Conversation):
+    """The one conversation of a key."""
+
+    created: bool
+    """Whether nobody was given it before."""
+    note: str | None = Field(default=None, exclude_if=_is_none)
+
+
 class Compaction(View):
     """What a compaction did to the messages in an agent's context."""
 

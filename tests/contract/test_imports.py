@@ -13,12 +13,13 @@ PACKAGE = Path(letta_conv_mcp.__file__).parent
 ORDER: list[set[str]] = [
     {"errors"},
     {"views", "settings", "walk", "cancels", "uris"},
-    {"logs"},
+    {"logs", "state.folder", "state.keys"},
+    {"state.sqlite_keys"},
     {"letta.content"},
     {"letta.events", "letta.records", "transcript"},
     {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_server"},
     {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_socket"},
-    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "letta.appserver_memory", "history"},
+    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "letta.appserver_memory", "history", "keyed"},
     {"letta.appserver_connections", "search"},
     {"letta.appserver_talks"},
     {"letta.appserver_link"},
@@ -44,7 +45,10 @@ ORDER: list[set[str]] = [
     {"tools.offered", "tools.consent", "tools.selection"},
     {"tools.waiting"},
     {"tools.agents"},
-    {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory", "tools.deletion"},
+    {
+        *("tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory"),
+        *("tools.deletion", "tools.keyed"),
+    },
     {"tools", "resources", "naming", "subscriptions"},
     {"prompts"},
     {"completions"},
@@ -58,7 +62,7 @@ ORDER: list[set[str]] = [
     {"__main__"},
 ]
 """From the ground up; a module imports only what stands above it in this list, never its neighbours."""
-NO_CODE = {"", "letta", "local", "turns", "cli", "transports"}
+NO_CODE = {"", "letta", "local", "state", "turns", "cli", "transports"}
 PURE = {
     "letta.appserver_echoes",
     "letta.appserver_json",

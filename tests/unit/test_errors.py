@@ -64,6 +64,9 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.ConfirmationNeeded("conv-1", was_asked=True), "don't call again unless they ask for it."),
     (errors.ConfirmationNeeded("conv-1", was_asked=False), "then call again with confirm true."),
     (errors.AgentsLimited(), "can change that in its configuration (LETTA_CONV_AGENTS)."),
+    (errors.StateUnusable("it is full"), "or to set LETTA_CONV_STATE_DIR, then it is safe to try again."),
+    (errors.KeyBusy("ticket 7"), "This one made nothing; it is safe to try again."),
+    (errors.OpeningUnclear("ticket 7"), "it looks for that one before it makes another."),
     (errors.OwnThread("be changed"), "Nothing was done; name another conversation."),
     (errors.NotSupported("do that"), "Nothing was done; the same call will fail again."),
 ]
