@@ -165,6 +165,36 @@ class TooManyWatched(LettaFailure):
         super().__init__(f"{limit} {what} are watched or watch already. End a subscription, then try again.")
 
 
+class HistoryChanged(LettaFailure):
+    """A history that was compacted or cut, again and again, while it was read."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(
+            f"The history of {_shown(conversation_id)} was changed again and again while it was read. Nothing was "
+            "exported; it is safe to try again when the conversation is at rest."
+        )
+
+
+class ExportNotFound(LettaFailure, ResourceNotFoundError):
+    """No export has this name, or its conversation is gone or out of bounds."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"No export {_shown(name)} of a conversation that can be seen now; only the newest exports are kept. Call "
+            "export_conversation to make one, which is safe."
+        )
+
+
+class ExportTooLong(LettaFailure):
+    """An export that is too long to be read as one resource."""
+
+    def __init__(self, path: str, size: int, most: int) -> None:
+        super().__init__(
+            f"The export is {size:,} bytes long, and at most {most:,} are read at once. Open the file {path} instead; "
+            "the same call will fail again."
+        )
+
+
 class ModelUnknown(LettaFailure):
     """The model that a conversation or its agent is set to doesn't exist on this Letta."""
 

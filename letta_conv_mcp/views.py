@@ -209,6 +209,22 @@ class Live(View):
     """What the agent does now, in a line, where it isn't speaking."""
 
 
+class Export(View):
+    """A whole transcript as a file."""
+
+    conversation_id: str
+    format: Literal["markdown", "json", "jsonl"]
+    path: str
+    uri: str
+    """The same as a resource."""
+    bytes: int
+    messages: int
+    first_date: str | None = None
+    last_date: str | None = None
+    preview: str
+    note: str | None = Field(default=None, exclude_if=_is_none)
+
+
 class Message(View):
     id: str
     """Shared by the parts of one stored message: its reasoning, its text and its tool calls."""

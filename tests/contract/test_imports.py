@@ -16,11 +16,18 @@ ORDER: list[set[str]] = [
     {"logs", "state.folder", "state.keys"},
     {"state.sqlite_keys"},
     {"letta.content"},
-    {"letta.events", "letta.records", "transcript"},
-    {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_server"},
+    {"letta.events", "letta.records", "transcript", "state.exports"},
+    {
+        "formats",
+        "letta.paging",
+        "letta.port",
+        "letta.rest_failures",
+        "letta.appserver_echoes",
+        "letta.appserver_server",
+    },
     {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_socket"},
     {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "letta.appserver_memory", "history", "keyed"},
-    {"letta.appserver_connections", "search"},
+    {"letta.appserver_connections", "search", "exporting"},
     {"letta.appserver_talks"},
     {"letta.appserver_link"},
     {"letta.appserver_runs", "letta.rest_changes"},
@@ -47,7 +54,7 @@ ORDER: list[set[str]] = [
     {"tools.agents"},
     {
         *("tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory"),
-        *("tools.deletion", "tools.keyed"),
+        *("tools.deletion", "tools.keyed", "tools.exports"),
     },
     {"tools", "resources", "naming", "subscriptions"},
     {"prompts"},
@@ -84,6 +91,7 @@ PURE = {
     "turns.reply",
     "views",
     "transcript",
+    "formats",
 }
 CLIENT_MODULES = {"letta.rest_failures", "letta.rest_connection"}
 

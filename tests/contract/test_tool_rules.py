@@ -143,6 +143,7 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         ("retrieve_conversation", about),
         ("answer_approval", {**about, "deny": ["*"], "reason": "not today"}),
         ("get_history", about),
+        ("export_conversation", about),
         ("send_message", {**about, "message": "#slow 3 on and on", "wait_seconds": 0}),
         ("cancel_reply", about),
     ]
