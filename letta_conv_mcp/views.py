@@ -225,6 +225,25 @@ class Export(View):
     note: str | None = Field(default=None, exclude_if=_is_none)
 
 
+class Branch(View):
+    """One of several replies to the same message."""
+
+    name: str
+    status: Status | Literal["not_sent"]
+    text: str
+    next_step: str | None = None
+    agent_id: str | None = None
+    conversation_id: str | None = None
+    run_id: str | None = None
+    approvals: str | None = Field(default=None, exclude_if=_is_none)
+    """The tool calls that wait for the person, each as `tool_call_id: tool(arguments)`."""
+
+
+class Comparison(View):
+    branches: list[Branch]
+    """In the order they were asked for."""
+
+
 class Message(View):
     id: str
     """Shared by the parts of one stored message: its reasoning, its text and its tool calls."""

@@ -16,7 +16,7 @@ ORDER: list[set[str]] = [
     {"logs", "state.folder", "state.keys"},
     {"state.sqlite_keys"},
     {"letta.content"},
-    {"letta.events", "letta.records", "transcript", "state.exports"},
+    {"letta.events", "letta.records", "transcript", "state.exports", "comparing"},
     {
         "formats",
         "letta.paging",
@@ -54,7 +54,7 @@ ORDER: list[set[str]] = [
     {"tools.agents"},
     {
         *("tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory"),
-        *("tools.deletion", "tools.keyed", "tools.exports"),
+        *("tools.deletion", "tools.keyed", "tools.exports", "tools.comparison"),
     },
     {"tools", "resources", "naming", "subscriptions"},
     {"prompts"},
@@ -84,6 +84,7 @@ PURE = {
     "cli.chat_feed",
     "cli.chat_text",
     "cli.chat_views",
+    "comparing",
     "uris",
     "turns.decisions",
     "turns.draft",

@@ -144,6 +144,7 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         ("answer_approval", {**about, "deny": ["*"], "reason": "not today"}),
         ("get_history", about),
         ("export_conversation", about),
+        ("compare_replies", {"message": "hello", "copies": 2, "agent_id": place.agent_id}),
         ("send_message", {**about, "message": "#slow 3 on and on", "wait_seconds": 0}),
         ("cancel_reply", about),
     ]
