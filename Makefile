@@ -44,6 +44,7 @@ bench: install
 	$(BIN)/python -m bench.send
 	$(BIN)/python -m bench.first_progress
 	$(BIN)/python -m bench.history
+	$(BIN)/python -m bench.export
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.recovery
 

@@ -25,7 +25,8 @@ environment:
   LETTA_CONV_REFRESH_MEMORY
                            never: leave conversations at the memory that they began with; default auto
   LETTA_CONV_ELICITATION   off: never ask the host's person for approvals; default on
-  LETTA_CONV_TOOLSETS      groups of tools to offer: core, manage, memory, agents or all; default core,manage
+  LETTA_CONV_TOOLSETS      groups of tools to offer: core, manage, memory, agents, patterns or all; default
+                           core,manage
   LETTA_CONV_TOOLS         further tools to offer; without toolsets, these alone
   LETTA_CONV_EXCLUDE_TOOLS tools not to offer
   LETTA_CONV_READ_ONLY     on: offer only tools that change nothing; default off
@@ -34,6 +35,7 @@ environment:
   LETTA_CONV_LOG_CONTENT   on: log messages and replies too; default off
   LETTA_CONV_LOCAL_TOOLS   tools of an App Server that its agents may ask a person to use; default none
   LETTA_CONV_LOCAL_DIR     where a Letta on this machine keeps everything; default: among this user's data
+  LETTA_CONV_STATE_DIR     where this program keeps its map of keys, and exports; default: among this user's state
   LETTA_LOCAL_MODEL        the model of agents made there; default: the one that setup-local has set up
 
 The key has no flag: a command line can be read by everybody on the machine.
@@ -150,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument(
         "--local-dir", metavar="PATH", help="where a Letta on this machine keeps everything (LETTA_CONV_LOCAL_DIR)"
+    )
+    shared.add_argument(
+        "--state-dir", metavar="PATH", help="where the map of keys and exports are kept (LETTA_CONV_STATE_DIR)"
     )
     shared.add_argument("--local-model", metavar="HANDLE", help="the model of agents made there (LETTA_LOCAL_MODEL)")
     shared.add_argument("--log-level", metavar="LEVEL", help="what goes to stderr (LETTA_CONV_LOG_LEVEL)")

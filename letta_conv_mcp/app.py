@@ -11,6 +11,9 @@ from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.letta.port import Letta
 from letta_conv_mcp.recent import Recent
 from letta_conv_mcp.settings import Settings
+from letta_conv_mcp.state.folder import StateFolder, state_folder_of
+from letta_conv_mcp.state.keys import Keys
+from letta_conv_mcp.state.sqlite_keys import SqliteKeys
 from letta_conv_mcp.subscribers import Subscribers
 from letta_conv_mcp.turns.hub import Hub
 from letta_conv_mcp.turns.memories import Memories
@@ -19,7 +22,7 @@ from letta_conv_mcp.watches import Watches
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """One Letta identity: its client, its turns alive, what was last active on it, and who hears of its changes."""
+    """One Letta identity: its client and turns, what was last active on it, who hears of its changes, what is kept."""
 
     settings: Settings
     letta: Letta
@@ -27,11 +30,14 @@ class App:
     recent: Recent
     subscribers: Subscribers
     cancels: Cancels
+    folder: StateFolder
+    keys: Keys
 
 
 @asynccontextmanager
 async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncGenerator[App]:
     """An App whose readers end with the block. Closing leaves the agents' runs alone; they go on in Letta."""
+    folder = state_folder_of(settings)
     async with anyio.create_task_group() as group:
         memories = Memories(letta) if settings.refresh_memory == "auto" else None
         subscribers = Subscribers(Watches(letta, group), group)
@@ -42,6 +48,8 @@ async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncG
             recent=Recent(letta),
             subscribers=subscribers,
             cancels=cancels,
+            folder=folder,
+            keys=SqliteKeys(folder),
         )
         group.cancel_scope.cancel()
 

@@ -4,7 +4,7 @@ Shared by the tool and the resources. What a cursor means to Letta, and what a c
 `letta.paging`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -36,6 +36,7 @@ SHORTEST_CUT = 300
 
 _CUT_NOTE = "Texts marked as cut are longer: call get_history with detail 'full' and a small limit for the whole."
 
+WHOLE_PAGE = 100
 ROUND = 50
 WHOLE_LIST = 100_000
 """Stored messages of a compacted conversation that are read at once; 0.16.8 sets no limit."""
@@ -96,12 +97,33 @@ async def read_history(
     return page.of(gathered)
 
 
+async def whole_history(letta: Letta, conversation_id: str) -> AsyncGenerator[list[Message]]:
+    """All of a conversation's history, oldest first, a page at a time. Of a compacted one all is in memory at once.
+
+    Raises:
+        ListSpoilt: the list was changed meanwhile; what came before is to be read again.
+        HistoryTooLong: it was compacted, and this Letta doesn't list it at once.
+    """
+    was_compacted = await _is_compacted(letta, conversation_id)
+    fetch = (_fetch_sorted if was_compacted else _fetch_listed)(letta, conversation_id, "after", None)
+    first = last = None
+    while page := await fetch(last, WHOLE_PAGE):
+        if any(position_of(stored) == first for stored in page):
+            # The message that the cursor named is gone, and Letta began again.
+            raise ListSpoilt
+        first, last = first or position_of(page[0]), page[-1]
+        yield [message_from_json(entry) for stored in page for entry in stored]
+    if not was_compacted and await _is_compacted(letta, conversation_id):
+        # Its newest messages may have been moved to before where the walk was.
+        raise ListSpoilt
+
+
 class CursorIgnored(Exception):
     """Letta did not know a cursor and began at an end of the list."""
 
 
 class ListSpoilt(Exception):
-    """The conversation turned out to be compacted while its list was being walked."""
+    """The conversation turned out to be compacted, or cut, while its list was being walked."""
 
 
 _Fetch: TypeAlias = Callable[[Stored | None, int], Awaitable[list[Stored]]]

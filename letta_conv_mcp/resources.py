@@ -5,15 +5,17 @@ Each has a tool twin served by the same function, since models rarely read resou
 
 from typing import Any
 
+import anyio.to_thread
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ListResourcesResult, PaginatedRequestParams, Resource
 
 from letta_conv_mcp.app import App, app_of
-from letta_conv_mcp.errors import LettaFailure, UnknownCursor
+from letta_conv_mcp.errors import ConversationNotFound, ExportNotFound, LettaFailure, UnknownCursor
 from letta_conv_mcp.history import read_history
 from letta_conv_mcp.letta.port import ConversationQuery
+from letta_conv_mcp.state.exports import conversation_of, read_export
 from letta_conv_mcp.tools.agents import agent_page, resolve_agent
 from letta_conv_mcp.tools.conversations import conversation_detail, conversation_page
 from letta_conv_mcp.transcript import markdown_transcript
@@ -22,6 +24,7 @@ from letta_conv_mcp.views import Conversation, Message
 
 JSON = "application/json"
 MARKDOWN = "text/markdown"
+TEXT = "text/plain"
 LISTED = 50
 """Conversations on a page of resources/list."""
 TRANSCRIPT_MESSAGES = 1_000
@@ -68,6 +71,17 @@ async def transcript(ctx: Context[App], conversation_id: str) -> str:
     return markdown_transcript(about, said, earlier=cursor is not None)
 
 
+async def export(ctx: Context[App], name: str) -> str:
+    """A whole transcript that export_conversation has written."""
+    app = app_of(ctx)
+    try:
+        # Who can't see the conversation can't see what was exported of it.
+        await app.letta.conversation(conversation_of(name))
+    except ConversationNotFound:
+        raise ExportNotFound(name) from None
+    return await anyio.to_thread.run_sync(read_export, app.folder, name)
+
+
 TEMPLATES = {
     # A template, because only templates are given the context.
     "letta://agents{?cursor}": (agents, "Agents", JSON),
@@ -75,6 +89,7 @@ TEMPLATES = {
     "letta://conversations/{conversation_id}": (conversation, "Conversation", JSON),
     "letta://conversations/{conversation_id}/messages{?limit,before}": (messages, "Messages", JSON),
     "letta://conversations/{conversation_id}/transcript.md": (transcript, "Transcript", MARKDOWN),
+    "letta://exports/{name}": (export, "Export", TEXT),
 }
 
 

@@ -16,7 +16,7 @@ from letta_conv_mcp.errors import SettingsError
 CLOUD_ADDRESS = "https://api.letta.com"
 LOCAL = "local"
 """In the place of an address: a Letta on this machine, started by us."""
-Toolset: TypeAlias = Literal["core", "manage", "memory", "agents"]
+Toolset: TypeAlias = Literal["core", "manage", "memory", "agents", "patterns"]
 DEFAULT_TOOLSETS: tuple[Toolset, ...] = ("core", "manage")
 ALL_TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 OnCancel: TypeAlias = Literal["auto", "stop", "leave"]
@@ -61,6 +61,7 @@ class Settings:
         local_tools: the tools of an App Server that its agents may ask a person to use.
         local_dir: where a Letta that we start keeps everything; None for the usual place.
         local_model: the model of agents that are made there, by its handle; None for the one that was set up.
+        state_dir: where this program keeps what Letta has no place for; None for the usual place.
         local_environment: what that Letta is told of our environment, keys of model providers among it.
     """
 
@@ -81,6 +82,7 @@ class Settings:
     local_tools: tuple[str, ...] = ()
     local_dir: str | None = None
     local_model: str | None = None
+    state_dir: str | None = None
     local_environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
@@ -138,6 +140,7 @@ def settings_from_env(environment: Mapping[str, str], has_local: bool = False, /
         local_tools=_local_tools(*chosen("local_tools", "LETTA_CONV_LOCAL_TOOLS")),
         local_dir=_absolute(*chosen("local_dir", "LETTA_CONV_LOCAL_DIR")),
         local_model=chosen("local_model", "LETTA_LOCAL_MODEL")[0],
+        state_dir=_absolute(*chosen("state_dir", "LETTA_CONV_STATE_DIR")),
         local_environment={name: environment[name] for name in PASSED_ON if environment.get(name)},
     )
 

@@ -16,14 +16,28 @@ def markdown_transcript(conversation: Conversation, messages: Sequence[Message],
         messages: what was said, oldest first.
         earlier: whether older messages exist that are not among these.
     """
-    title = " ".join((conversation.summary or conversation.id).split())
-    lines = [f"# {title}", "", f"Conversation `{conversation.id}` with agent `{conversation.agent_id}`.", ""]
+    parts = [markdown_head(conversation)]
     if earlier:
-        lines += [f"*Only the newest part: what was said before is in `get_history`, before {_when(messages[0])}.*", ""]
-    for message in messages:
-        if message.type not in _LEFT_OUT:
-            lines += [f"**{_speaker(message)}** · {_when(message)}", "", _body(message), ""]
-    return "\n".join(lines)
+        when = _when(messages[0])
+        parts.append(f"*Only the newest part: what was said before is in `get_history`, before {when}.*\n")
+    parts += [markdown_entry(message) for message in messages if is_in_transcript(message)]
+    return "\n".join(parts)
+
+
+def markdown_head(conversation: Conversation) -> str:
+    """What stands above a transcript."""
+    title = " ".join((conversation.summary or conversation.id).split())
+    return f"# {title}\n\nConversation `{conversation.id}` with agent `{conversation.agent_id}`.\n"
+
+
+def is_in_transcript(message: Message) -> bool:
+    """Whether a message was said or done."""
+    return message.type not in _LEFT_OUT
+
+
+def markdown_entry(message: Message) -> str:
+    """One message of a transcript."""
+    return f"**{_speaker(message)}** · {_when(message)}\n\n{_body(message)}\n"
 
 
 def _speaker(message: Message) -> str:

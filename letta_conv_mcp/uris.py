@@ -23,6 +23,11 @@ def transcript_uri(conversation_id: str) -> str:
     return f"{conversation_uri(conversation_id)}/transcript.md"
 
 
+def export_uri(name: str) -> str:
+    """Where an export is read."""
+    return f"letta://exports/{name}"
+
+
 def conversation_of(uri: str) -> str | None:
     """The id of the conversation that a resource is about; None where it is about none."""
     found = _OF_CONVERSATION.fullmatch(uri)

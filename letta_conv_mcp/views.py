@@ -91,6 +91,14 @@ class AgentDeletion(View):
     note: str = "It can't be undone."
 
 
+class OpenedConversation(Conversation):
+    """The one conversation of a key."""
+
+    created: bool
+    """Whether nobody was given it before."""
+    note: str | None = Field(default=None, exclude_if=_is_none)
+
+
 class Compaction(View):
     """What a compaction did to the messages in an agent's context."""
 
@@ -206,6 +214,41 @@ class Live(View):
     tool_uses: list[ToolUse]
     doing: str | None = None
     """What the agent does now, in a line, where it isn't speaking."""
+
+
+class Export(View):
+    """A whole transcript as a file."""
+
+    conversation_id: str
+    format: Literal["markdown", "json", "jsonl"]
+    path: str
+    uri: str
+    """The same as a resource."""
+    bytes: int
+    messages: int
+    first_date: str | None = None
+    last_date: str | None = None
+    preview: str
+    note: str | None = Field(default=None, exclude_if=_is_none)
+
+
+class Branch(View):
+    """One of several replies to the same message."""
+
+    name: str
+    status: Status | Literal["not_sent"]
+    text: str
+    next_step: str | None = None
+    agent_id: str | None = None
+    conversation_id: str | None = None
+    run_id: str | None = None
+    approvals: str | None = Field(default=None, exclude_if=_is_none)
+    """The tool calls that wait for the person, each as `tool_call_id: tool(arguments)`."""
+
+
+class Comparison(View):
+    branches: list[Branch]
+    """In the order they were asked for."""
 
 
 class Message(View):

@@ -33,6 +33,8 @@ class Place:
     base_url: str
     agent_id: str
     agent_name: str
+    state_dir: str
+    """Where our server keeps what is its own."""
     rig: AppRig | None = None
     prompts: Callable[[], list[dict[str, Any]]] | None = None
     """What the model was asked lately, oldest first; the fake has no model."""
@@ -45,7 +47,12 @@ class Place:
     @property
     def settings(self) -> Settings:
         """Our server's."""
-        return Settings(base_url=self.base_url, local_tools=APP_TOOLS if self.rig else (), toolsets=ALL_TOOLSETS)
+        return Settings(
+            base_url=self.base_url,
+            local_tools=APP_TOOLS if self.rig else (),
+            toolsets=ALL_TOOLSETS,
+            state_dir=self.state_dir,
+        )
 
     async def new_conversation(self, client: Client, agent_id: str | None = None) -> str:
         """A fresh conversation's id, with the tools in it."""
@@ -97,18 +104,22 @@ def fake() -> Iterator[FakeLetta]:
 
 
 @pytest.fixture(scope="session")
-def fake_place() -> Iterator[Place]:
-    with FakeLetta() as letta:
-        agent = letta.add_agent("Ada", tools=FAKE_TOOLS)
-        yield Place(letta.base_url, agent.id, agent.name)
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="session")
-def real_place(real_letta: Running) -> Place:
+def fake_place(state_dir: str) -> Iterator[Place]:
+    with FakeLetta() as letta:
+        agent = letta.add_agent("Ada", tools=FAKE_TOOLS)
+        yield Place(letta.base_url, agent.id, agent.name, state_dir)
+
+
+@pytest.fixture(scope="session")
+def real_place(real_letta: Running, state_dir: str) -> Place:
     name = f"Ada {uuid4().hex[:8]}"
-    return Place(
-        real_letta.base_url, make_agent(real_letta, name, tools=TOOLS), name, prompts=partial(prompts_seen, real_letta)
-    )
+    agent_id = make_agent(real_letta, name, tools=TOOLS)
+    return Place(real_letta.base_url, agent_id, name, state_dir, prompts=partial(prompts_seen, real_letta))
 
 
 @pytest.fixture(scope="session")
@@ -119,8 +130,8 @@ def app_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppRig]:
 
 
 @pytest.fixture(scope="session")
-def app_server_place(app_rig: AppRig) -> Place:
-    return Place(app_rig.server.address, app_rig.agent_id, "Ada", app_rig, app_rig.prompts)
+def app_server_place(app_rig: AppRig, state_dir: str) -> Place:
+    return Place(app_rig.server.address, app_rig.agent_id, "Ada", state_dir, app_rig, app_rig.prompts)
 
 
 @pytest.fixture(

@@ -16,6 +16,7 @@ DIFFERENCES = {
     "test_a_model_that_letta_does_not_know_is_not_called_an_unknown_conversation": (
         "an unknown model is found out by the turn, and not before it"
     ),
+    "test_what_was_deleted_in_letta_is_made_anew_with_a_note": "it deletes no conversation",
 }
 
 DIFFERENCES["test_a_turn_outlives_its_process_and_is_found_by_the_next_one"] = (

@@ -16,8 +16,11 @@ from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools.agents import create_agent, list_agents, retrieve_agent
 from letta_conv_mcp.tools.approvals import answer_approval, cancel_reply
+from letta_conv_mcp.tools.comparison import compare_replies
 from letta_conv_mcp.tools.conversations import create_conversation, list_conversations, retrieve_conversation
 from letta_conv_mcp.tools.deletion import delete_agent, delete_conversation
+from letta_conv_mcp.tools.exports import export_conversation
+from letta_conv_mcp.tools.keyed import open_conversation
 from letta_conv_mcp.tools.links import links_of
 from letta_conv_mcp.tools.manage import (
     compact_conversation,
@@ -61,6 +64,9 @@ CATALOG = (
     CatalogEntry(update_memory, "Update memory", "memory", _CHANGES),
     CatalogEntry(retrieve_agent, "Retrieve agent", "agents", _READS),
     CatalogEntry(delete_agent, "Delete agent", "agents", _DECIDES),
+    CatalogEntry(open_conversation, "Open conversation", "patterns", _SETS),
+    CatalogEntry(compare_replies, "Compare replies", "patterns", _ADDS),
+    CatalogEntry(export_conversation, "Export conversation", "patterns", _READS),
 )
 
 

@@ -5,7 +5,8 @@ counts as often enough and as too often is ours: at once when something happens,
 of life in every silence.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeAlias
 
 import anyio
 
@@ -13,6 +14,10 @@ from letta_conv_mcp.letta.content import shortened
 from letta_conv_mcp.letta.events import AskedApproval, CalledTool, Spoke, Thought, ToolReturned
 from letta_conv_mcp.turns.turn import Turn
 from letta_conv_mcp.views import Live, ToolUse
+
+Report: TypeAlias = Callable[[float, float | None, str | None], Awaitable[None]]
+"""Sends one notification: progress, total, message. Progress counts notifications, so it rises."""
+Relay: TypeAlias = Callable[[Report], Coroutine[Any, Any, None]]
 
 PAUSE_SECONDS = 0.25
 HEARTBEAT_SECONDS = 10.0
@@ -24,6 +29,7 @@ LIVE = "letta-conv-mcp/live"
 a prefix of their own to the two ends: https://modelcontextprotocol.io/specification/2025-11-25/basic#meta"""
 LIVE_PAUSE_SECONDS = 0.05
 LIVE_TOOL_CHARS = 500
+NAME_CHARS = 40
 
 STARTING = "starting Letta on this machine"
 WAITING = "waiting for"
@@ -36,14 +42,12 @@ CALLED = "called"
 ASKING = "asking to run"
 
 
-async def relay_progress(
-    turn: Turn, report: Callable[[float, float | None, str | None], Awaitable[None]], *, live: bool = False
-) -> None:
+async def relay_progress(turn: Turn, report: Report, *, live: bool = False) -> None:
     """Report a turn's progress until cancelled. There is no total: nobody knows how long an agent takes.
 
     Args:
         turn: the turn to watch.
-        report: sends one notification: progress, total, message. Progress counts notifications, so it rises.
+        report: tells the host.
         live: whether the caller asked for the reply itself, as it grows.
     """
     line_of, pause = (live_line, LIVE_PAUSE_SECONDS) if live else (progress_line, PAUSE_SECONDS)
@@ -54,6 +58,49 @@ async def relay_progress(
         count += 1
         await report(count, None, line_of(turn))
         await anyio.sleep(pause)
+
+
+async def relay_branches(branches: Sequence[tuple[str, Turn]], report: Report) -> None:
+    """Report the progress of several turns as one, until cancelled: each in its turn, as often as one alone.
+
+    Args:
+        branches: the turns to watch, by name.
+        report: tells the host.
+    """
+    # Those with news, the longest waiting first.
+    waiting: dict[int, None] = {}
+    bell = anyio.Event()
+
+    async def watch(place: int, turn: Turn) -> None:
+        seen = 0
+        while not turn.over.is_set():
+            seen = await turn.news(seen)
+            waiting.setdefault(place)
+            bell.set()
+
+    async with anyio.create_task_group() as group:
+        for place, (_, turn) in enumerate(branches):
+            group.start_soon(watch, place, turn)
+        count = 0
+        while waiting or not all(turn.over.is_set() for _, turn in branches):
+            with anyio.move_on_after(HEARTBEAT_SECONDS - PAUSE_SECONDS):
+                await bell.wait()
+            open_ones = (place for place, (_, turn) in enumerate(branches) if not turn.over.is_set())
+            place = next(iter(waiting), next(open_ones, 0))
+            waiting.pop(place, None)
+            if not waiting:
+                bell = anyio.Event()
+            count += 1
+            await report(count, None, branch_line(*branches[place]))
+            await anyio.sleep(PAUSE_SECONDS)
+
+
+def branch_line(name: str, turn: Turn) -> str:
+    """What one of several agents says or does now, or how it ended, in one line."""
+    start = f"{name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1] + '…'}: "
+    line = turn.status.replace("_", " ") if turn.is_settled else progress_line(turn)
+    room = LINE_CHARS - len(start)
+    return start + (line if len(line) <= room else "…" + line[-(room - 1) :])
 
 
 def progress_line(turn: Turn) -> str:

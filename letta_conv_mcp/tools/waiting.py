@@ -1,6 +1,7 @@
 """Waiting for a turn on a host's behalf: for how long, what the host sees meanwhile, and what its leaving means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -13,7 +14,7 @@ from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.cancels import is_time_out
 from letta_conv_mcp.errors import ApprovalsMismatch
 from letta_conv_mcp.tools.consent import Asked, Consent, answer_of_round, ask, can_ask, is_modern, question_result
-from letta_conv_mcp.tools.progress import LIVE, relay_progress
+from letta_conv_mcp.tools.progress import LIVE, Relay, relay_progress
 from letta_conv_mcp.turns.decisions import Verdict
 from letta_conv_mcp.turns.turn import Input, Turn
 from letta_conv_mcp.views import Detail, Reply
@@ -77,25 +78,41 @@ class Wait:
             return await self.reply_of(await hub.find(asked.conversation_id))
 
     async def _for_turn(self, turn: Turn) -> None:
+        is_live = _meta_of(self.ctx).get(LIVE) is True
+        await self.over([turn], partial(relay_progress, turn, live=is_live))
+
+    async def over(self, turns: Sequence[Turn], relay: Relay) -> None:
+        """Wait until turns are over or the time has run out. What is cancelled meanwhile is each turn's own business.
+
+        Args:
+            turns: the turns.
+            relay: tells the host about them until it is cancelled.
+        """
         app = app_of(self.ctx)
         try:
-            with turn.attended():
+            with ExitStack() as attention:
+                for turn in turns:
+                    attention.enter_context(turn.attended())
                 async with anyio.create_task_group() as group:
-                    is_live = _meta_of(self.ctx).get(LIVE) is True
-                    group.start_soon(partial(relay_progress, turn, self.ctx.report_progress, live=is_live))
+                    group.start_soon(relay, self.ctx.report_progress)
                     with anyio.CancelScope(deadline=self.until):
-                        await turn.over.wait()
+                        for turn in turns:
+                            await turn.over.wait()
                     group.cancel_scope.cancel()
         except anyio.get_cancelled_exc_class():
-            if (reason := app.cancels.take(self.ctx.request_id)) is not None and turn.is_ours:
-                self._leave(turn, reason)
+            if (reason := app.cancels.take(self.ctx.request_id)) is not None:
+                for turn in turns:
+                    self._leave(turn, reason)
             raise
-        if turn.stage == "held" and not turn.is_attended:
-            # Nobody would be there when it is sent at last.
-            app.hub.withdraw(turn)
+        for turn in turns:
+            if turn.stage == "held" and not turn.is_attended:
+                # Nobody would be there when it is sent at last.
+                app.hub.withdraw(turn)
 
     def _leave(self, turn: Turn, reason: str) -> None:
         """The host cancelled the call; had its connection ended, the turn would just go on."""
+        if not turn.is_ours:
+            return
         app = app_of(self.ctx)
         wants_stop = {"stop": True, "leave": False, "auto": not is_time_out(reason)}[app.settings.on_cancel]
         turn.journal.note("call cancelled", stops=wants_stop)

@@ -13,13 +13,21 @@ PACKAGE = Path(letta_conv_mcp.__file__).parent
 ORDER: list[set[str]] = [
     {"errors"},
     {"views", "settings", "walk", "cancels", "uris"},
-    {"logs"},
+    {"logs", "state.folder", "state.keys"},
+    {"state.sqlite_keys"},
     {"letta.content", "letta.outgoing"},
-    {"letta.events", "letta.records", "letta.rest_messages", "transcript"},
-    {"letta.paging", "letta.port", "letta.rest_failures", "letta.appserver_echoes", "letta.appserver_server"},
+    {"letta.events", "letta.records", "letta.rest_messages", "transcript", "state.exports", "comparing"},
+    {
+        "formats",
+        "letta.paging",
+        "letta.port",
+        "letta.rest_failures",
+        "letta.appserver_echoes",
+        "letta.appserver_server",
+    },
     {"letta.rest_connection", "letta.appserver_json", "letta.appserver_legs", "letta.appserver_socket"},
-    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "letta.appserver_memory", "history"},
-    {"letta.appserver_connections", "search"},
+    {"letta.rest_runs", "letta.rest_probe", "letta.appserver_questions", "letta.appserver_memory", "history", "keyed"},
+    {"letta.appserver_connections", "search", "exporting"},
     {"letta.appserver_talks"},
     {"letta.appserver_link"},
     {"letta.appserver_runs", "letta.rest_changes"},
@@ -44,7 +52,10 @@ ORDER: list[set[str]] = [
     {"tools.offered", "tools.consent", "tools.selection"},
     {"tools.waiting"},
     {"tools.agents"},
-    {"tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory", "tools.deletion"},
+    {
+        *("tools.conversations", "tools.messages", "tools.approvals", "tools.manage", "tools.memory"),
+        *("tools.deletion", "tools.keyed", "tools.exports", "tools.comparison"),
+    },
     {"tools", "resources", "naming", "subscriptions"},
     {"prompts"},
     {"completions"},
@@ -58,7 +69,7 @@ ORDER: list[set[str]] = [
     {"__main__"},
 ]
 """From the ground up; a module imports only what stands above it in this list, never its neighbours."""
-NO_CODE = {"", "letta", "local", "turns", "cli", "transports"}
+NO_CODE = {"", "letta", "local", "state", "turns", "cli", "transports"}
 PURE = {
     "letta.appserver_echoes",
     "letta.appserver_json",
@@ -75,6 +86,7 @@ PURE = {
     "cli.chat_feed",
     "cli.chat_text",
     "cli.chat_views",
+    "comparing",
     "uris",
     "tools.images",
     "turns.decisions",
@@ -83,6 +95,7 @@ PURE = {
     "turns.reply",
     "views",
     "transcript",
+    "formats",
 }
 CLIENT_MODULES = {"letta.rest_failures", "letta.rest_connection"}
 

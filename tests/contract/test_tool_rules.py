@@ -134,6 +134,7 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         ("list_agents", {}),
         ("create_agent", {"name": "Rule", "model": place.model, "persona": "I am brief."}),
         ("create_conversation", {"agent_id": place.agent_id}),
+        ("open_conversation", {"agent_id": place.agent_id, "key": made["id"]}),
         ("list_conversations", {"agent_id": place.agent_id, "limit": 3}),
         ("update_conversation", {**about, "summary": "Other rules"}),
         ("send_message", {**about, "message": "#reason hm# hello", "detail": "full"}),
@@ -142,6 +143,8 @@ async def test_every_result_fits_its_schema_and_its_text_says_the_same(client: C
         ("retrieve_conversation", about),
         ("answer_approval", {**about, "deny": ["*"], "reason": "not today"}),
         ("get_history", about),
+        ("export_conversation", about),
+        ("compare_replies", {"message": "hello", "copies": 2, "agent_id": place.agent_id}),
         ("send_message", {**about, "message": "#slow 3 on and on", "wait_seconds": 0}),
         ("cancel_reply", about),
     ]

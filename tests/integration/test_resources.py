@@ -38,6 +38,7 @@ async def test_what_can_be_read_is_announced(client: Client) -> None:
         "letta://conversations/{conversation_id}": "application/json",
         "letta://conversations/{conversation_id}/messages{?limit,before}": "application/json",
         "letta://conversations/{conversation_id}/transcript.md": "text/markdown",
+        "letta://exports/{name}": "text/plain",
     }
     assert all(template.description and template.title for template in templates)
 

@@ -67,6 +67,12 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.ConfirmationNeeded("conv-1", was_asked=True), "don't call again unless they ask for it."),
     (errors.ConfirmationNeeded("conv-1", was_asked=False), "then call again with confirm true."),
     (errors.AgentsLimited(), "can change that in its configuration (LETTA_CONV_AGENTS)."),
+    (errors.HistoryChanged("conv-1"), "it is safe to try again when the conversation is at rest."),
+    (errors.ExportNotFound("conv-1.md"), "Call export_conversation to make one, which is safe."),
+    (errors.ExportTooLong("/x/conv-1.md", 2_000_000, 1_000_000), "the same call will fail again."),
+    (errors.StateUnusable("it is full"), "or to set LETTA_CONV_STATE_DIR, then it is safe to try again."),
+    (errors.KeyBusy("ticket 7"), "This one made nothing; it is safe to try again."),
+    (errors.OpeningUnclear("ticket 7"), "it looks for that one before it makes another."),
     (errors.OwnThread("be changed"), "Nothing was done; name another conversation."),
     (errors.NotSupported("do that"), "Nothing was done; the same call will fail again."),
 ]
@@ -109,6 +115,7 @@ def test_only_what_a_resource_names_can_be_a_resource_not_found() -> None:
         errors.AgentNotFound,
         errors.ConversationNotFound,
         errors.RunNotFound,
+        errors.ExportNotFound,
         # Wrong parts of a resource's address.
         errors.UnknownCursor,
         errors.InvalidArguments,

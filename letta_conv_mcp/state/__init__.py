@@ -1,0 +1,1 @@
+"""What this program keeps itself, because Letta has no place for it."""
