@@ -80,6 +80,31 @@ def sent_once(key: str, pattern: str = "") -> Check:
     return holds
 
 
+def sent_once_in_new(pattern: str = "") -> Check:
+    """The model made one conversation, and Letta has one message of a person in it, with the pattern in it."""
+
+    def holds(trace: Trace) -> bool:
+        heard = [text for talk in trace.made for text in talk.heard]
+        return len(trace.made) == 1 and len(heard) == 1 and _says(heard[0], pattern)
+
+    return holds
+
+
+def read_whole(key: str) -> Check:
+    """All that a conversation of the world held was among what get_history showed."""
+
+    def holds(trace: Trace) -> bool:
+        shown = {
+            message["id"]
+            for call in trace.calls
+            if call.tool == "get_history"
+            for message in call.structure.get("messages", [])
+        }
+        return {id_ for name, id_ in trace.ids.items() if re.fullmatch(rf"{key}\.\d+", name)} <= shown
+
+    return holds
+
+
 def nothing_sent(*keys: str) -> Check:
     """Letta has no new message in these conversations; without keys, in none at all."""
     return lambda trace: not any(talk.heard for talk in trace.talks if not keys or talk.key in keys)
@@ -125,6 +150,21 @@ def answers_nothing_of(*patterns: str, turn: int = -1) -> Check:
         return bool(told.strip()) and not any(_says(told, pattern) for pattern in patterns)
 
     return holds
+
+
+def done_once(tool: str) -> Check:
+    """This tool was called with success exactly once."""
+    return lambda trace: sum(call.tool == tool and not call.is_error for call in trace.calls) == 1
+
+
+def has_agent(name: str) -> Check:
+    """Letta has an agent of this name."""
+    return lambda trace: name in trace.agents
+
+
+def stopped(count: int) -> Check:
+    """So many runs were stopped."""
+    return lambda trace: trace.cancelled == count
 
 
 def left(key: str, **state: Any) -> Check:

@@ -66,7 +66,6 @@ class EvalLetta(FakeLetta):
                 cast("dict[str, Any]", value).clear()
         self.holds.released.clear()
         self.holds.bells.clear()
-        self.holds.waiting.clear()
         self.beyond.archived.clear()
         self.beyond.carried.clear()
 
@@ -155,5 +154,6 @@ class _Extra:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+    if not isinstance(error, Refused):
+        raise error
     return JSONResponse(error.body, status_code=error.status)

@@ -1,12 +1,14 @@
 """A task played: a model and a person on one side, our server through a real MCP session on the other."""
 
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-import sys
 from typing import Any
 
+import anyio
+import anyio.to_thread
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
@@ -18,7 +20,9 @@ from evals.task import MAX_CALLS, Play, Task
 from evals.trace import Call, Trace
 
 WAIT_SECONDS = 0.25
-"""How long a tool of the server waits for a reply, unless the model says otherwise: tasks need slow agents, not time."""
+"""How long a tool of the server waits for a reply unless the model says otherwise: slow agents are, not the tasks."""
+
+SETTLES_WITHIN = 10
 
 SYSTEM = """\
 You are the assistant of a person who talks to Letta agents through you. Use the tools; when you are done, or need the \
@@ -98,6 +102,7 @@ async def _played(host: Host, task: Task, cast_model: Callable[[Setting], Model]
         if answer is None:
             break
         talk.answers.append(answer)
+    await _settle(host, setting, talk.calls)
     trace = Trace(
         calls=talk.calls,
         answers=talk.answers,
@@ -108,6 +113,17 @@ async def _played(host: Host, task: Task, cast_model: Callable[[Setting], Model]
         cancelled=setting.cancelled,
     )
     return Outcome(task, trace, task.failed(trace))
+
+
+async def _settle(host: Host, setting: Setting, calls: list[Call]) -> None:
+    """Letta stores a message with the step that answers it, and our server queues what is sent meanwhile: all counts."""
+    setting.finish()
+    sent = {call.structure.get("conversation_id") for call in calls if call.tool == "send_message"}
+    for conversation_id in sent - {None}:
+        await host.client.call_tool(
+            "wait_for_reply", {"conversation_id": conversation_id, "wait_seconds": SETTLES_WITHIN}
+        )
+    await anyio.to_thread.run_sync(setting.wait_until_idle)
 
 
 @dataclass

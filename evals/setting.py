@@ -25,6 +25,7 @@ class Setting:
         letta: where.
         ids: by name, as `@name` stands for one in a task.
         marks: how many messages each thread held at the start, by its id.
+        others: what another client has said that is not stored yet, by the thread's id.
         waits: how many more waits a slow reply takes.
     """
 
@@ -32,7 +33,7 @@ class Setting:
     waits: int | None
     ids: dict[str, str] = field(default_factory=dict[str, str])
     marks: dict[str, int] = field(default_factory=dict[str, int])
-    runs: int = 0
+    others: dict[str, str] = field(default_factory=dict[str, str])
 
     def about_to_call(self, tool: str) -> None:
         """A slow reply ends when it has been waited for long enough."""
@@ -40,6 +41,15 @@ class Setting:
             self.waits -= 1
             if self.waits == 0:
                 self.letta.release(WORK)
+
+    def finish(self) -> None:
+        """Lets whoever is at work come to an end, and nothing goes wrong any more."""
+        self.letta.heal()
+        self.letta.release(WORK)
+
+    def wait_until_idle(self) -> None:
+        """Until no turn is played any more."""
+        self.letta.wait_until(lambda: not self.letta.stage.tasks, STARTS_WITHIN)
 
     def talks(self) -> list[Talk]:
         """All conversations as they stand now, agents' own threads included."""
@@ -58,6 +68,9 @@ class Setting:
         beyond = self.letta.beyond
         mark = self.marks.get(id_, beyond.carried.get(id_, 0))
         new = thread.messages[mark:]
+        heard = [message.text for message in new if message.role == "user"]
+        if self.others.get(id_) in heard:
+            heard.remove(self.others[id_])
         return Talk(
             id=id_,
             key=key,
@@ -65,7 +78,7 @@ class Setting:
             title=it.summary if it else None,
             is_archived=id_ in beyond.archived,
             is_deleted=bool(it and it.is_deleted),
-            heard=tuple(message.text for message in new if message.role == "user"),
+            heard=tuple(heard),
             decisions=tuple(_decisions(thread, new)),
             carried=tuple(message.text for message in thread.messages[1 : beyond.carried.get(id_, 0)]),
         )
@@ -81,11 +94,12 @@ def set_up(letta: EvalLetta, world: w.World) -> Setting:
     letta.forget()
     setting = Setting(letta, world.waits)
     for agent in world.agents:
+        quick = [Tool(name) for name in agent.quick]
         slow = [Tool(name, partial(_work, letta)) for name in agent.slow]
         guarded = [Tool(name, requires_approval=True) for name in agent.guarded]
         made = letta.add_agent(
             agent.name or agent.key,
-            tools=[*slow, *guarded],
+            tools=[*quick, *slow, *guarded],
             description=agent.description,
             parallel_tool_calls=agent.is_parallel,
             character=agent.character,
@@ -141,6 +155,8 @@ def _start(setting: Setting, conversation: Conversation, talk: w.Talk) -> None:
     run = letta.runs[-1]
     letta.wait_until(lambda: run.is_over or letta.holds.waiting[WORK], STARTS_WITHIN)
     setting.ids[f"{talk.key}.run"] = run.id
+    if not run.is_over:
+        setting.others[conversation.id] = talk.started or ""
     pending: Json = conversation.thread.pending or {}
     for number, call in enumerate(pending.get("tool_calls", []), 1):
         setting.ids[f"{talk.key}.call{number if number > 1 else ''}"] = call["tool_call_id"]

@@ -22,7 +22,8 @@ class Agent:
         name: its name; the key where it has no other.
         character: what it answers.
         guarded: names of its tools that wait for a person.
-        slow: names of its tools that take until the reply is to end.
+        quick: names of its other tools.
+        slow: names of those that take until the reply is to end.
         own: what was said in its own thread, by the person and the agent in turn.
     """
 
@@ -31,6 +32,7 @@ class Agent:
     name: str | None = None
     description: str | None = None
     guarded: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     is_parallel: bool = False
     own: Sequence[str] = ()

@@ -1,0 +1,340 @@
+"""Tasks in which a reply takes its time, breaks off, fails, or is to be stopped."""
+
+import re
+
+from evals.checks import (
+    STILL_GOING,
+    UNFINISHED,
+    answers,
+    answers_nothing_of,
+    any_of,
+    at_least,
+    at_most,
+    both,
+    called,
+    either,
+    never,
+    nothing_sent,
+    sent_once,
+    stopped,
+    use,
+)
+from evals.task import Task, do, tell
+from evals.world import Agent, Talk, World, replies, slowly, spoken
+from tests.fake import Answer, Cut
+
+SENDS = frozenset({"send_message"})
+ASK = "Please work out the totals."
+SEND = do("send_message", conversation_id="@report", message=ASK)
+WAIT = do("wait_for_reply", conversation_id="@report")
+FAILED = r"fail|error|problem|could ?n.t|could not|unable|didn.t work|did not work|no answer|trouble|went wrong"
+NOT_STOPPED = (
+    r"not (been )?(stop|cancel)|n.t (be )?(stop|cancel)|not (be )?(stop|cancel)|unable|cannot|can.t|only .* in Letta"
+)
+LISTS = re.compile("list|region", re.IGNORECASE)
+
+
+def report(character_script: str, *, waits: int | None = 1, started: str | None = None, **more: object) -> World:
+    """Ada, who answers anything by this script, and her Report conversation."""
+    agent = Agent("ada", replies((".", character_script)), name="Ada", slow=("count",))
+    talk = Talk("report", "ada", "Report", ("Figures are in.", "Seen."), started=started)
+    other = Talk("other", "ada", "Holidays", ("I am off in May.", "Noted."))
+    return World((agent,), (other, talk), waits=waits, **more)  # pyright: ignore[reportArgumentType]
+
+
+TOTAL = slowly("The total is 4711.")
+PARTIAL = "#say North: 12. South: 9.# #tool count {} #answer East: 30. That is all.#"
+LIST = "#say Action items: call Dora,# #tool minutes {} #answer and book the hall.#"
+CUT_MINUTES = World(
+    (Agent("ada", replies((".", LIST)), name="Ada", quick=("minutes",)),),
+    (Talk("minutes", "ada", "Minutes", ("We met today.", "Good.")),),
+    faults=(
+        ("POST", "*/messages", Cut(4), 1),
+        ("POST", "*/stream", Answer(404, {"detail": "Not found"}), None),
+        ("GET", "/v1/runs/run-*", Answer(404, {"detail": "Run not found"}), None),
+    ),
+)
+ASK_MINUTES = do("send_message", conversation_id="@minutes", message="Which action items are there?")
+READ_MINUTES = do("get_history", conversation_id="@minutes")
+REGIONS = do("send_message", conversation_id="@report", message="Please list the regions.")
+GO_ON = do("send_message", conversation_id="@report", message="Please go on where you were cut off.")
+
+TASKS = (
+    Task(
+        "still-running",
+        ("Ask Ada in the Report conversation to work out the totals, and tell me the result.",),
+        report(TOTAL),
+        {
+            "asks once": sent_once("report"),
+            "waits for the reply": called(use("wait_for_reply", conversation_id="@report")),
+            "tells the result": answers(r"4,?711"),
+        },
+        SENDS,
+        good=((do("list_conversations", search="report"), SEND, WAIT, tell("The total is 4711.")),),
+        bad={
+            "asks once": (SEND, SEND, WAIT, WAIT, tell("The total is 4711.")),
+            "waits for the reply": (SEND, tell("The total is 4711, I suppose.")),
+            "tells the result": (SEND, WAIT, tell("Ada has worked it out.")),
+        },
+    ),
+    Task(
+        "running-for-long",
+        ("Ask Ada in the Report conversation for the totals. It takes a while: keep waiting until she has them.",),
+        report(TOTAL, waits=3),
+        {
+            "asks once": sent_once("report"),
+            "keeps waiting": at_least(3, use("wait_for_reply", conversation_id="@report")),
+            "tells the result": answers(r"4,?711"),
+        },
+        SENDS,
+        good=((SEND, WAIT, WAIT, WAIT, tell("4,711.")),),
+        bad={
+            "asks once": (
+                SEND,
+                WAIT,
+                WAIT,
+                WAIT,
+                do("send_message", conversation_id="@report", message="And now?"),
+                tell("4711."),
+            ),
+            "keeps waiting": (SEND, WAIT, tell("She is still working.")),
+            "tells the result": (SEND, WAIT, WAIT, WAIT, tell("Done.")),
+        },
+    ),
+    Task(
+        "not-ready-is-said",
+        (
+            "Ask Ada in the Report conversation for the totals. Wait for her once more if need be; if she isn't done "
+            "then, leave her to it and tell me so.",
+        ),
+        report(TOTAL, waits=None),
+        {
+            "asks once": sent_once("report"),
+            "stops nothing": never(use("cancel_reply")),
+            "tells that it goes on": answers(STILL_GOING),
+        },
+        SENDS,
+        good=((SEND, WAIT, tell("Ada is still working on it; I can look again later.")),),
+        bad={
+            "asks once": (
+                SEND,
+                do("send_message", conversation_id="@report", message="Are you there?"),
+                tell("Still running."),
+            ),
+            "stops nothing": (SEND, WAIT, do("cancel_reply", conversation_id="@report"), tell("It was still running.")),
+            "tells that it goes on": (SEND, WAIT, tell("Ada has the totals now.")),
+        },
+    ),
+    Task(
+        "words-so-far",
+        ("Ask Ada in the Report conversation for all regions' figures and tell me what you have after one wait.",),
+        report(PARTIAL, waits=None),
+        {
+            "asks once": sent_once("report"),
+            "tells what there is": answers("12", r"\b9\b"),
+            "does not call it whole": both(answers(UNFINISHED), answers_nothing_of("those are all|that is all")),
+        },
+        SENDS,
+        good=((SEND, WAIT, tell("So far: North 12, South 9. Ada is still at it, so more may come.")),),
+        bad={
+            "asks once": (tell("So far North 12 and South 9, still running."),),
+            "tells what there is": (SEND, WAIT, tell("Ada is still working.")),
+            "does not call it whole": (SEND, WAIT, tell("The figures: North 12, South 9. Those are all.")),
+        },
+    ),
+    Task(
+        "asked-from-elsewhere",
+        ("I asked Ada something in the Report conversation from my phone a minute ago. What does she say?",),
+        report(TOTAL, started="What are the totals?"),
+        {
+            "waits for the reply": called(use("wait_for_reply", conversation_id="@report")),
+            "asks nothing again": nothing_sent(),
+            "tells the result": answers(r"4,?711"),
+        },
+        good=(
+            (do("list_conversations"), WAIT, tell("The total is 4711.")),
+            (do("get_history", conversation_id="@report"), WAIT, tell("The total is 4711.")),
+        ),
+        bad={
+            "waits for the reply": (do("get_history", conversation_id="@report"), tell("Nothing yet.")),
+            "asks nothing again": (
+                do("send_message", conversation_id="@report", message="What are the totals?"),
+                WAIT,
+                tell("4711."),
+            ),
+            "tells the result": (WAIT, tell("She has answered.")),
+        },
+    ),
+    Task(
+        "stop-it",
+        (
+            "Have Ada work out the totals in the Report conversation; I don't need to wait for them.",
+            "I have changed my mind: stop her.",
+        ),
+        report(TOTAL, waits=None),
+        {
+            "asks once": sent_once("report"),
+            "stops the run, when told to": both(
+                stopped(1), never(use("cancel_reply"), turn=0), called(use("cancel_reply"), turn=1)
+            ),
+            "tells that it was stopped": answers(r"stop|cancel"),
+        },
+        SENDS | {"cancel_reply"},
+        good=(
+            (
+                SEND,
+                tell("Ada is at work."),
+                do("cancel_reply", conversation_id="@report"),
+                tell("I have stopped her."),
+            ),
+        ),
+        bad={
+            "asks once": (
+                SEND,
+                tell("At work."),
+                do("cancel_reply", conversation_id="@report"),
+                do("send_message", conversation_id="@report", message="Please stop.", wait_seconds=0),
+                tell("Stopped."),
+            ),
+            "stops the run, when told to": (
+                SEND,
+                tell("At work."),
+                do("send_message", conversation_id="@report", message="Please stop.", wait_seconds=0),
+                tell("I told her to stop."),
+            ),
+            "tells that it was stopped": (
+                SEND,
+                tell("At work."),
+                do("cancel_reply", conversation_id="@report"),
+                tell("All right."),
+            ),
+        },
+    ),
+    Task(
+        "not-ours-to-stop",
+        ("Something makes Ada work in the Report conversation. Stop that.",),
+        report(TOTAL, waits=None, started="Work out the totals."),
+        {
+            "tries": any_of(called(use("retrieve_conversation")), at_least(1, use("cancel_reply"))),
+            "says nothing to her": nothing_sent(),
+            "tells that it could not": answers(NOT_STOPPED),
+        },
+        frozenset({"cancel_reply"}),
+        good=(
+            (
+                do("retrieve_conversation", conversation_id="@report"),
+                do("cancel_reply", conversation_id="@report"),
+                tell("I can't stop it: another program started it. You can stop it in Letta."),
+            ),
+        ),
+        bad={
+            "tries": (tell("I can't."),),
+            "says nothing to her": (
+                do("cancel_reply", conversation_id="@report"),
+                do("send_message", conversation_id="@report", message="Stop.", wait_seconds=0),
+                tell("I can't stop it."),
+            ),
+            "tells that it could not": (do("cancel_reply", conversation_id="@report"), tell("Ada has stopped.")),
+        },
+    ),
+    Task(
+        "broken-off",
+        ("Ask Ada in the Minutes conversation which action items there are, and list them for me.",),
+        CUT_MINUTES,
+        {
+            "asks once": sent_once("minutes"),
+            "tells all of them, or that some may be missing": both(
+                answers("Dora"), any_of(answers("hall"), answers(UNFINISHED))
+            ),
+            "looks what became of it": called(
+                either(use("get_history", conversation_id="@minutes"), use("wait_for_reply"))
+            ),
+        },
+        SENDS,
+        good=(
+            (ASK_MINUTES, READ_MINUTES, tell("Call Dora and book the hall.")),
+            (
+                ASK_MINUTES,
+                do("wait_for_reply", conversation_id="@minutes"),
+                READ_MINUTES,
+                tell("Call Dora and book the hall."),
+            ),
+        ),
+        bad={
+            "asks once": (ASK_MINUTES, ASK_MINUTES, READ_MINUTES, tell("Call Dora and book the hall.")),
+            "tells all of them, or that some may be missing": (ASK_MINUTES, READ_MINUTES, tell("Only: call Dora.")),
+            "looks what became of it": (ASK_MINUTES, tell("Call Dora; the reply broke off.")),
+        },
+    ),
+    Task(
+        "out-of-tokens",
+        ("Ask Ada in the Report conversation to list the regions, and tell me what she says.",),
+        World(
+            (
+                Agent(
+                    "ada",
+                    replies(
+                        ("go on|continue|rest|cut|finish|remaining", spoken("South, East.")),
+                        (".", "#length #answer North, West, #"),
+                    ),
+                    name="Ada",
+                ),
+            ),
+            (Talk("report", "ada", "Report", ("Figures are in.", "Seen.")),),
+        ),
+        {
+            "asks for the list once": at_most(1, use("send_message", message=LISTS)),
+            "tells the rest, or that it is missing": any_of(answers("South"), answers(UNFINISHED)),
+            "tells what there is": answers("North"),
+        },
+        SENDS,
+        good=(
+            (REGIONS, GO_ON, tell("North, West, South and East.")),
+            (REGIONS, tell("North and West; then her answer was cut off.")),
+        ),
+        bad={
+            "asks for the list once": (
+                do("send_message", conversation_id="@report", message="Please list the regions."),
+                do("send_message", conversation_id="@report", message="Please list all regions."),
+                tell("North and West, cut off."),
+            ),
+            "tells the rest, or that it is missing": (REGIONS, tell("North and West.")),
+            "tells what there is": (REGIONS, tell("Her answer was cut off.")),
+        },
+    ),
+    Task(
+        "agent-fails",
+        ("Ask Ada in the Report conversation for the totals.",),
+        report("#http 400"),
+        {
+            "does not try for ever": at_most(3, use("send_message")),
+            "asks": at_least(1, use("send_message", conversation_id="@report")),
+            "tells that it failed": answers(FAILED),
+        },
+        SENDS,
+        good=(
+            (SEND, tell("Ada's model failed; nothing was kept of the question.")),
+            (SEND, SEND, tell("Ada's model failed twice.")),
+        ),
+        bad={
+            "does not try for ever": (SEND, SEND, SEND, SEND, tell("It fails each time.")),
+            "asks": (tell("Ada can't answer, there is an error."),),
+            "tells that it failed": (SEND, tell("Ada says the total is zero.")),
+        },
+    ),
+    Task(
+        "out-of-credits",
+        ("Ask Ada in the Report conversation for the totals.",),
+        report(TOTAL, faults=(("POST", "*/messages", Answer(402, {}), None),)),
+        {
+            "asks once at most": at_most(1, use("send_message")),
+            "tells why": answers("credit|quota"),
+        },
+        SENDS,
+        good=((SEND, tell("The Letta account is out of credits.")),),
+        bad={
+            "asks once at most": (SEND, SEND, tell("Out of credits.")),
+            "tells why": (SEND, tell("It did not work.")),
+        },
+    ),
+)
