@@ -116,7 +116,7 @@ async def _played(host: Host, task: Task, cast_model: Callable[[Setting], Model]
 
 
 async def _settle(host: Host, setting: Setting, calls: list[Call]) -> None:
-    """Letta stores a message with the step that answers it, and our server queues what is sent meanwhile: all counts."""
+    """Letta stores a message with the step that answers it, and our server queues what is sent meanwhile."""
     setting.finish()
     sent = {call.structure.get("conversation_id") for call in calls if call.tool == "send_message"}
     for conversation_id in sent - {None}:

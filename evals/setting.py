@@ -152,8 +152,8 @@ def _start(setting: Setting, conversation: Conversation, talk: w.Talk) -> None:
     path = f"{letta.base_url}/v1/conversations/{conversation.id}/messages"
     with httpx.stream("POST", path, json=body, timeout=STARTS_WITHIN, trust_env=False) as answer:
         answer.raise_for_status()
-    run = letta.runs[-1]
-    letta.wait_until(lambda: run.is_over or letta.holds.waiting[WORK], STARTS_WITHIN)
+        run = letta.runs[-1]
+        letta.wait_until(lambda: run.is_over or letta.holds.waiting[WORK], STARTS_WITHIN)
     setting.ids[f"{talk.key}.run"] = run.id
     if not run.is_over:
         setting.others[conversation.id] = talk.started or ""

@@ -158,8 +158,8 @@ TASKS = (
         bad={
             "waits for the reply": (do("get_history", conversation_id="@report"), tell("Nothing yet.")),
             "asks nothing again": (
-                do("send_message", conversation_id="@report", message="What are the totals?"),
                 WAIT,
+                do("send_message", conversation_id="@report", message="What are the totals?"),
                 tell("4711."),
             ),
             "tells the result": (WAIT, tell("She has answered.")),
