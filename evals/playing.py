@@ -19,7 +19,7 @@ from evals.setting import Setting, set_up
 from evals.task import MAX_CALLS, Play, Task
 from evals.trace import Call, Trace
 
-WAIT_SECONDS = 0.25
+WAIT_SECONDS = 3
 """How long a tool of the server waits for a reply unless the model says otherwise: slow agents are, not the tasks."""
 
 SETTLES_WITHIN = 10

@@ -26,7 +26,9 @@ from tests.fake import Answer, Cut
 SENDS = frozenset({"send_message"})
 ASK = "Please work out the totals."
 SEND = do("send_message", conversation_id="@report", message=ASK)
+BEGIN = do("send_message", conversation_id="@report", message=ASK, wait_seconds=0.05)
 WAIT = do("wait_for_reply", conversation_id="@report")
+LOOK = do("wait_for_reply", conversation_id="@report", wait_seconds=0.05)
 FAILED = r"fail|error|problem|could ?n.t|could not|unable|didn.t work|did not work|no answer|trouble|went wrong"
 NOT_STOPPED = (
     r"not (been )?(stop|cancel)|n.t (be )?(stop|cancel)|not (be )?(stop|cancel)|unable|cannot|can.t|only .* in Letta"
@@ -70,11 +72,11 @@ TASKS = (
             "tells the result": answers(r"4,?711"),
         },
         SENDS,
-        good=((do("list_conversations", search="report"), SEND, WAIT, tell("The total is 4711.")),),
+        good=((do("list_conversations", search="report"), BEGIN, WAIT, tell("The total is 4711.")),),
         bad={
-            "asks once": (SEND, SEND, WAIT, WAIT, tell("The total is 4711.")),
-            "waits for the reply": (SEND, tell("The total is 4711, I suppose.")),
-            "tells the result": (SEND, WAIT, tell("Ada has worked it out.")),
+            "asks once": (BEGIN, BEGIN, WAIT, WAIT, tell("The total is 4711.")),
+            "waits for the reply": (BEGIN, tell("The total is 4711, I suppose.")),
+            "tells the result": (BEGIN, WAIT, tell("Ada has worked it out.")),
         },
     ),
     Task(
@@ -87,18 +89,18 @@ TASKS = (
             "tells the result": answers(r"4,?711"),
         },
         SENDS,
-        good=((SEND, WAIT, WAIT, WAIT, tell("4,711.")),),
+        good=((BEGIN, LOOK, LOOK, WAIT, tell("4,711.")),),
         bad={
             "asks once": (
-                SEND,
+                BEGIN,
+                LOOK,
+                LOOK,
                 WAIT,
-                WAIT,
-                WAIT,
-                do("send_message", conversation_id="@report", message="And now?"),
+                do("send_message", conversation_id="@report", message="And now?", wait_seconds=0.05),
                 tell("4711."),
             ),
-            "keeps waiting": (SEND, WAIT, tell("She is still working.")),
-            "tells the result": (SEND, WAIT, WAIT, WAIT, tell("Done.")),
+            "keeps waiting": (BEGIN, LOOK, tell("She is still working.")),
+            "tells the result": (BEGIN, LOOK, LOOK, WAIT, tell("Done.")),
         },
     ),
     Task(
@@ -114,15 +116,20 @@ TASKS = (
             "tells that it goes on": answers(STILL_GOING),
         },
         SENDS,
-        good=((SEND, WAIT, tell("Ada is still working on it; I can look again later.")),),
+        good=((BEGIN, LOOK, tell("Ada is still working on it; I can look again later.")),),
         bad={
             "asks once": (
-                SEND,
-                do("send_message", conversation_id="@report", message="Are you there?"),
+                BEGIN,
+                do("send_message", conversation_id="@report", message="Are you there?", wait_seconds=0.05),
                 tell("Still running."),
             ),
-            "stops nothing": (SEND, WAIT, do("cancel_reply", conversation_id="@report"), tell("It was still running.")),
-            "tells that it goes on": (SEND, WAIT, tell("Ada has the totals now.")),
+            "stops nothing": (
+                BEGIN,
+                LOOK,
+                do("cancel_reply", conversation_id="@report"),
+                tell("It was still running."),
+            ),
+            "tells that it goes on": (BEGIN, LOOK, tell("Ada has the totals now.")),
         },
     ),
     Task(
@@ -135,11 +142,11 @@ TASKS = (
             "does not call it whole": both(answers(UNFINISHED), answers_nothing_of("those are all|that is all")),
         },
         SENDS,
-        good=((SEND, WAIT, tell("So far: North 12, South 9. Ada is still at it, so more may come.")),),
+        good=((BEGIN, LOOK, tell("So far: North 12, South 9. Ada is still at it, so more may come.")),),
         bad={
             "asks once": (tell("So far North 12 and South 9, still running."),),
-            "tells what there is": (SEND, WAIT, tell("Ada is still working.")),
-            "does not call it whole": (SEND, WAIT, tell("The figures: North 12, South 9. Those are all.")),
+            "tells what there is": (BEGIN, LOOK, tell("Ada is still working.")),
+            "does not call it whole": (BEGIN, LOOK, tell("The figures: North 12, South 9. Those are all.")),
         },
     ),
     Task(
@@ -182,7 +189,7 @@ TASKS = (
         SENDS | {"cancel_reply"},
         good=(
             (
-                SEND,
+                BEGIN,
                 tell("Ada is at work."),
                 do("cancel_reply", conversation_id="@report"),
                 tell("I have stopped her."),
@@ -190,20 +197,20 @@ TASKS = (
         ),
         bad={
             "asks once": (
-                SEND,
+                BEGIN,
                 tell("At work."),
                 do("cancel_reply", conversation_id="@report"),
                 do("send_message", conversation_id="@report", message="Please stop.", wait_seconds=0),
                 tell("Stopped."),
             ),
             "stops the run, when told to": (
-                SEND,
+                BEGIN,
                 tell("At work."),
                 do("send_message", conversation_id="@report", message="Please stop.", wait_seconds=0),
                 tell("I told her to stop."),
             ),
             "tells that it was stopped": (
-                SEND,
+                BEGIN,
                 tell("At work."),
                 do("cancel_reply", conversation_id="@report"),
                 tell("All right."),
