@@ -154,6 +154,8 @@ def _start(setting: Setting, conversation: Conversation, talk: w.Talk) -> None:
         answer.raise_for_status()
         run = letta.runs[-1]
         letta.wait_until(lambda: run.is_over or letta.holds.waiting[WORK], STARTS_WITHIN)
+        if run.is_over:
+            answer.read()
     setting.ids[f"{talk.key}.run"] = run.id
     if not run.is_over:
         setting.others[conversation.id] = talk.started or ""
