@@ -49,29 +49,42 @@ def main() -> int:
         print(f"No such task: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     try:
-        rows = anyio.run(_rows, options, tasks)
-    except (ModelFailure, ValueError) as error:
+        model = (
+            None
+            if options.scripted
+            else model_from_name(
+                options.model, os.environ, base_url=options.base_url, key_variable=options.key_variable
+            )
+        )
+    except ValueError as error:
         print(f"evals: {error}", file=sys.stderr)
         return 2
+    rows: list[Row] = []
+    problem = anyio.run(_play_all, tasks, model, options.model, rows)
     passed = sum(row.passed for row in rows)
     print(f"{passed} of {len(rows)} as they should be")
     if options.json:
         report = [{**asdict(row), "trace": _trace_json(row.trace)} for row in rows]
         Path(options.json).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if problem:
+        print(f"evals: {problem}", file=sys.stderr)
+        return 2
     return 0 if passed == len(rows) else 1
 
 
-async def _rows(options: argparse.Namespace, tasks: Sequence[Task]) -> list[Row]:
-    model = None if options.scripted else _model(options)
-    rows: list[Row] = []
+async def _play_all(tasks: Sequence[Task], model: Model | None, name: str, rows: list[Row]) -> str | None:
+    """Fills the rows; what ended it before its time, if anything did. Without a model the known plays are played."""
     async with open_host() as host:
         for task in tasks:
-            if model is not None:
-                rows.append(_shown(row_of_model(options.model, await played(host, task, model))))
+            if model is None:
+                for play_name, play, criterion in plays_of(task):
+                    rows.append(_shown(row_of_play(play_name, criterion, await played_by_script(host, task, play))))
                 continue
-            for name, play, criterion in plays_of(task):
-                rows.append(_shown(row_of_play(name, criterion, await played_by_script(host, task, play))))
-    return rows
+            try:
+                rows.append(_shown(row_of_model(name, await played(host, task, model))))
+            except ModelFailure as failure:
+                return f"{task.id}: {failure}"
+    return None
 
 
 def plays_of(task: Task) -> list[tuple[str, Play, str | None]]:
@@ -89,10 +102,6 @@ def row_of_play(name: str, criterion: str | None, outcome: Outcome) -> Row:
     """A good play must meet every criterion, a bad one must fail its own."""
     passed = not outcome.failed if criterion is None else criterion in outcome.failed
     return Row(outcome.task.id, name, passed, outcome.failed, outcome.trace)
-
-
-def _model(options: argparse.Namespace) -> Model:
-    return model_from_name(options.model, os.environ, base_url=options.base_url, key_variable=options.key_variable)
 
 
 def _shown(row: Row) -> Row:

@@ -1,16 +1,23 @@
 """The evaluation of models: its checks tell right from wrong, in plays over a real process of our server."""
 
+import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
+from starlette.responses import JSONResponse
 
 from evals.models import Answered, Entry, Tool, Wish
 from evals.playing import Host, Outcome, open_host, played, played_by_script
 from evals.run import Row, plays_of, row_of_play
 from evals.task import CHANGES_NOTHING_ELSE, COMES_TO_AN_END, MAX_CALLS, SENDS_NOTHING_TWICE, Task, tell
 from evals.tasks import TASKS
+from tests.fake.serving import GatedServer
+from tests.unit.provider import anthropic, openai, provider
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +75,53 @@ async def test_a_model_that_never_comes_to_an_end_is_stopped() -> None:
     assert [call.is_error for call in outcome.trace.calls] == [True, *[False] * (MAX_CALLS - 1)]
     assert instructions is not None
     assert instructions in seen[0]
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+@pytest.mark.parametrize(("last_words", "status"), [("Lex, for contracts.", 0), ("Ada.", 1)])
+def test_a_model_behind_http_plays_a_task_and_is_judged(
+    kind: str, last_words: str, status: int, tmp_path: Path
+) -> None:
+    with model_provider(kind, last_words) as server:
+        done = run_evals(f"{kind}:m", server, "--json", str(tmp_path / "report.json"))
+    [row] = json.loads((tmp_path / "report.json").read_text())
+    shown = server.requests[-1].body["messages"][-1]["content"]
+
+    assert done.returncode == status, done.stderr
+    assert ("pass" if status == 0 else "FAIL  choose-an-agent") in done.stdout
+    assert row["passed"] == (status == 0)
+    assert row["why"] == ([] if status == 0 else ["names the right one"])
+    assert [call["tool"] for call in row["trace"]["calls"]] == ["list_agents"]
+    assert "Contracts and employment law" in json.dumps(shown)
+
+
+def test_a_model_that_can_not_be_had_is_no_failed_task() -> None:
+    with provider("/v1/chat/completions", JSONResponse({}, status_code=401)) as server:
+        done = run_evals("openai:m", server)
+
+    assert (done.returncode, done.stdout) == (2, "0 of 0 as they should be\n")
+    assert "choose-an-agent: http" in done.stderr
+    assert "answered 401" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def model_provider(kind: str, last_words: str) -> AbstractContextManager[GatedServer]:
+    """A provider whose model looks at the agents, and then says this."""
+    if kind == "openai":
+        call = {"id": "c", "type": "function", "function": {"name": "list_agents", "arguments": "{}"}}
+        wish = openai({"role": "assistant", "content": None, "tool_calls": [call]})
+        return provider("/v1/chat/completions", wish, openai({"role": "assistant", "content": last_words}))
+    wish = anthropic([{"type": "tool_use", "id": "c", "name": "list_agents", "input": {}}])
+    return provider("/v1/messages", wish, anthropic([{"type": "text", "text": last_words}]))
+
+
+def run_evals(model: str, server: GatedServer, *more: str) -> "subprocess.CompletedProcess[str]":
+    """The command, for one task."""
+    address = server.base_url + ("/v1" if model.startswith("openai") else "")
+    arguments = ["--model", model, "--base-url", address, "--task", "choose-an-agent", *more]
+    return subprocess.run(
+        [sys.executable, "-m", "evals.run", *arguments], capture_output=True, text=True, timeout=PLAYED_WITHIN
+    )
 
 
 def test_there_are_thirty_tasks_at_least_and_each_has_its_plays() -> None:

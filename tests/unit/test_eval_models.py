@@ -1,14 +1,9 @@
 """Models behind HTTP: what is asked of them, in the form that their providers document, and what is made of it."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from evals import models
 from evals.models import (
@@ -22,8 +17,7 @@ from evals.models import (
     Wish,
     model_from_name,
 )
-from tests.fake.holds import Holds, Watch
-from tests.fake.serving import GatedServer
+from tests.unit.provider import anthropic, openai, provider
 
 pytestmark = pytest.mark.anyio
 
@@ -46,30 +40,6 @@ ANTHROPIC_WISH: list[dict[str, Any]] = [
     {"type": "tool_use", "id": "toolu_2", "name": "list_agents", "input": {}},
 ]
 ANTHROPIC_END = [{"type": "text", "text": "Ada it is."}]
-
-
-@contextmanager
-def provider(path: str, *answers: Response | dict[str, Any]) -> Generator[GatedServer]:
-    """A server that gives these answers in turn, and notes what it is asked."""
-    left = list(answers)
-
-    async def answer(request: Request) -> Response:
-        await request.body()
-        given = left.pop(0)
-        return given if isinstance(given, Response) else JSONResponse(given)
-
-    watch = Watch()
-    app = Starlette(routes=[Route(path, answer, methods=["POST"])])
-    with GatedServer("provider", app, watch, Holds(watch)) as server:
-        yield server
-
-
-def openai(message: dict[str, Any]) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-
-
-def anthropic(content: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"type": "message", "role": "assistant", "content": content, "stop_reason": "end_turn"}
 
 
 async def test_openai_is_asked_with_tools_as_functions_and_results_as_messages_of_their_own() -> None:
