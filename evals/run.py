@@ -15,8 +15,9 @@ from typing import Any
 
 import anyio
 
-from evals.models import Model, ModelFailure, model_from_name
+from evals.models import Model, ModelFailure
 from evals.playing import Outcome, open_host, played, played_by_script
+from evals.providers import model_from_name
 from evals.task import Play, Task
 from evals.tasks import TASKS
 from evals.trace import Trace

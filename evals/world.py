@@ -11,6 +11,8 @@ from tests.stack.script import Prompt
 
 Character: TypeAlias = Callable[[Prompt], str]
 """What an agent makes of a prompt, in the language of `tests.stack.script`."""
+Trouble: TypeAlias = tuple[str, str, Fault, int | None]
+"""Method, path, what goes wrong, and how often; None: always."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,13 @@ class World:
         agents: oldest first.
         talks: oldest first.
         waits: how many calls of wait_for_reply it takes until a slow reply has ended; None: it goes on.
-        faults: what goes wrong on the wire: method, path, fault, and how often.
+        faults: what goes wrong on the wire.
     """
 
     agents: tuple[Agent, ...]
     talks: tuple[Talk, ...] = ()
     waits: int | None = 1
-    faults: tuple[tuple[str, str, Fault, int | None], ...] = ()
+    faults: tuple[Trouble, ...] = ()
 
 
 def replies(*rules: tuple[str, str], otherwise: str = "I don't know about that.") -> Character:

@@ -1,6 +1,13 @@
 """All tasks."""
 
 from evals.task import Task
-from evals.tasks import arranging, deciding, reading, talking, waiting
+from evals.tasks import arranging, deciding, failing, reading, talking, waiting
 
-TASKS: tuple[Task, ...] = (*reading.TASKS, *talking.TASKS, *waiting.TASKS, *deciding.TASKS, *arranging.TASKS)
+TASKS: tuple[Task, ...] = (
+    *reading.TASKS,
+    *talking.TASKS,
+    *waiting.TASKS,
+    *failing.TASKS,
+    *deciding.TASKS,
+    *arranging.TASKS,
+)

@@ -5,18 +5,9 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from evals import models
-from evals.models import (
-    AnthropicModel,
-    Entry,
-    ModelFailure,
-    OpenAIModel,
-    Result,
-    Said,
-    Tool,
-    Wish,
-    model_from_name,
-)
+from evals import providers
+from evals.models import Entry, ModelFailure, Result, Said, Tool, Wish
+from evals.providers import AnthropicModel, OpenAIModel, model_from_name
 from tests.unit.provider import anthropic, openai, provider
 
 pytestmark = pytest.mark.anyio
@@ -88,7 +79,7 @@ async def test_anthropic_is_asked_with_input_schemas_and_all_results_in_one_mess
     assert (first.headers["x-api-key"], first.headers["anthropic-version"]) == (KEY, "2023-06-01")
     assert first.body == {
         "model": "some-model",
-        "max_tokens": models.MAX_TOKENS,
+        "max_tokens": providers.MAX_TOKENS,
         "system": "Be brief.",
         "messages": [{"role": "user", "content": [{"type": "text", "text": "Who is Ada?"}]}],
         "tools": [{"name": "list_agents", "description": "List the agents.", "input_schema": SCHEMA}],
@@ -106,7 +97,7 @@ async def test_anthropic_is_asked_with_input_schemas_and_all_results_in_one_mess
 
 
 async def test_what_may_pass_is_tried_again_when_the_provider_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(providers, "PAUSE_SECONDS", 0.01)
     busy = JSONResponse({}, status_code=429, headers={"retry-after": "0.01"})
     with provider("/v1/chat/completions", busy, JSONResponse({}, status_code=503), openai(OPENAI_END)) as server:
         answered = await OpenAIModel("m", f"{server.base_url}/v1").answer("", (), [Said("hi")])
@@ -141,7 +132,7 @@ async def test_an_answer_of_no_use_from_anthropic_is_a_failure() -> None:
 
 
 async def test_a_provider_that_is_not_there_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(providers, "PAUSE_SECONDS", 0.01)
     with provider("/") as server:
         address = server.base_url
 
