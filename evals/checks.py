@@ -5,7 +5,7 @@ one of these, and a list means all of these in any order.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 from evals.trace import Call, Decision, Talk, Trace
@@ -160,6 +160,27 @@ def done_once(tool: str) -> Check:
 def has_agent(name: str) -> Check:
     """Letta has an agent of this name."""
     return lambda trace: name in trace.agents
+
+
+def remembers(block: str, *patterns: str) -> Check:
+    """A memory block, `agent.label`, has all of these in it afterwards."""
+    return lambda trace: all(_says(trace.blocks.get(block, ""), pattern) for pattern in patterns)
+
+
+def forgets(block: str, *patterns: str) -> Check:
+    """A memory block has none of these in it afterwards."""
+    return lambda trace: not any(_says(trace.blocks.get(block, ""), pattern) for pattern in patterns)
+
+
+def asked_alike(agents: Sequence[str], pattern: str) -> Check:
+    """Each of these agents heard one message, wherever, and all the same, with the pattern in it."""
+
+    def holds(trace: Trace) -> bool:
+        heard = [[text for talk in trace.talks if talk.agent == agent for text in talk.heard] for agent in agents]
+        texts = {text for texts in heard for text in texts}
+        return all(len(texts) == 1 for texts in heard) and len(texts) == 1 and _says(texts.pop(), pattern)
+
+    return holds
 
 
 def stopped(count: int) -> Check:

@@ -1,7 +1,7 @@
 """The Letta behind the tasks: the fake, with what Letta Cloud has and 0.16.8 lacks, as far as letta-client declares it.
 
-It archives, forks up to a message, compacts and recompiles. No real one was at hand to hold these to: the tasks
-judge models, and whether our server speaks to Letta rightly is judged elsewhere.
+It archives, forks up to a message, compacts, recompiles and keeps memory blocks. No real one was at hand to hold these
+to: the tasks judge models, and whether our server speaks to Letta rightly is judged elsewhere.
 """
 
 import json
@@ -33,10 +33,12 @@ class Beyond:
     Attributes:
         archived: ids of the conversations that are put away.
         carried: how many messages a fork began with, by its id.
+        blocks: the texts of memory blocks, by the agent's id and the block's label.
     """
 
     archived: set[str] = field(default_factory=set[str])
     carried: dict[str, int] = field(default_factory=dict[str, int])
+    blocks: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
 
 class EvalLetta(FakeLetta):
@@ -68,6 +70,7 @@ class EvalLetta(FakeLetta):
         self.holds.bells.clear()
         self.beyond.archived.clear()
         self.beyond.carried.clear()
+        self.beyond.blocks.clear()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class _Extra:
             Route(f"{one}/compact", self.compact, methods=["POST"]),
             Route(f"{one}/recompile", self.recompile, methods=["POST"]),
             Route(f"{one}/cancel", self.cancel_conversation, methods=["POST"]),
+            Route("/v1/agents/{agent_id}/core-memory/blocks", self.list_blocks),
+            Route("/v1/agents/{agent_id}/core-memory/blocks/{label}", self.update_block, methods=["PATCH"]),
             Route("/v1/agents/{agent_id}/messages/cancel", self.cancel_runs, methods=["POST"]),
         ]
 
@@ -130,6 +135,15 @@ class _Extra:
         self._thread(request)
         return JSONResponse(SYSTEM_PROMPT)
 
+    async def list_blocks(self, request: Request) -> Response:
+        blocks = self.letta.beyond.blocks.get(request.path_params["agent_id"], {})
+        return JSONResponse([_block_json(label, text) for label, text in blocks.items()])
+
+    async def update_block(self, request: Request) -> Response:
+        blocks, label = self.letta.beyond.blocks[request.path_params["agent_id"]], request.path_params["label"]
+        blocks[label] = json_body(await request.body())["value"]
+        return JSONResponse(_block_json(label, blocks[label]))
+
     async def cancel_conversation(self, request: Request) -> Response:
         return self._freed(await self.cancelling.cancel_conversation(request))
 
@@ -151,6 +165,10 @@ class _Extra:
             return agent.thread, agent.id
         found: Conversation = self.reading.sending.conversation(conversation_id)
         return found.thread, found.agent_id
+
+
+def _block_json(label: str, text: str) -> Json:
+    return {"id": f"block-{label}", "label": label, "value": text, "limit": 20_000, "read_only": False}
 
 
 async def _refused(_: Request, error: Exception) -> Response:

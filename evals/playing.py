@@ -67,7 +67,7 @@ async def open_host() -> AsyncGenerator[Host]:
     with EvalLetta() as letta:
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "letta_conv_mcp", "--wait-seconds", str(WAIT_SECONDS)],
+            args=["-m", "letta_conv_mcp", "--toolsets", "all", "--wait-seconds", str(WAIT_SECONDS)],
             env={"LETTA_BASE_URL": letta.base_url},
         )
         async with Client(server) as client:
@@ -110,6 +110,7 @@ async def _played(host: Host, task: Task, cast_model: Callable[[Setting], Model]
         agents=[agent.name for agent in host.letta.store.agents.values()],
         ids=setting.ids,
         writers=host.writers,
+        blocks=setting.blocks,
         cancelled=setting.cancelled,
     )
     return Outcome(task, trace, task.failed(trace))

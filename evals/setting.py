@@ -84,6 +84,13 @@ class Setting:
         )
 
     @property
+    def blocks(self) -> dict[str, str]:
+        """All memory blocks of the world's agents, by `agent.label`."""
+        keys = {value: key for key, value in self.ids.items()}
+        of_agents = self.letta.beyond.blocks.items()
+        return {f"{keys.get(id_)}.{label}": text for id_, blocks in of_agents for label, text in blocks.items()}
+
+    @property
     def cancelled(self) -> int:
         """How many runs were stopped."""
         return sum(run.status == "cancelled" for run in self.letta.runs)
@@ -104,6 +111,7 @@ def set_up(letta: EvalLetta, world: w.World) -> Setting:
             parallel_tool_calls=agent.is_parallel,
             character=agent.character,
         )
+        letta.beyond.blocks[made.id] = dict(agent.blocks)
         setting.ids |= {agent.key: made.id, f"{agent.key}.own": f"default:{made.id}"}
         _add_lines(setting, made.thread, agent.own, f"{agent.key}.own", days_ago=1)
         setting.marks[f"default:{made.id}"] = len(made.thread.messages)

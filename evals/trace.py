@@ -73,6 +73,7 @@ class Trace:
         agents: the names of all agents afterwards.
         ids: ids by name, as `@name` stands for one in a task.
         writers: the tools that may change something.
+        blocks: memory blocks afterwards, by `agent.label`.
         cancelled: how many runs were stopped meanwhile.
     """
 
@@ -82,6 +83,7 @@ class Trace:
     agents: Sequence[str] = ()
     ids: Mapping[str, str] = field(default_factory=dict[str, str])
     writers: frozenset[str] = frozenset()
+    blocks: Mapping[str, str] = field(default_factory=dict[str, str])
     cancelled: int = 0
 
     def talk(self, key: str) -> Talk:

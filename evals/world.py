@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from tests.fake import Fault
@@ -26,6 +26,7 @@ class Agent:
         guarded: names of its tools that wait for a person.
         quick: names of its other tools.
         slow: names of those that take until the reply is to end.
+        blocks: its memory, by label.
         own: what was said in its own thread, by the person and the agent in turn.
     """
 
@@ -37,6 +38,7 @@ class Agent:
     quick: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     is_parallel: bool = False
+    blocks: Mapping[str, str] = field(default_factory=dict[str, str])
     own: Sequence[str] = ()
 
 

@@ -1,7 +1,7 @@
 """All tasks."""
 
 from evals.task import Task
-from evals.tasks import arranging, deciding, failing, reading, talking, waiting
+from evals.tasks import arranging, deciding, failing, memory, reading, several, talking, waiting
 
 TASKS: tuple[Task, ...] = (
     *reading.TASKS,
@@ -10,4 +10,6 @@ TASKS: tuple[Task, ...] = (
     *failing.TASKS,
     *deciding.TASKS,
     *arranging.TASKS,
+    *memory.TASKS,
+    *several.TASKS,
 )

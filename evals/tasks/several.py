@@ -1,0 +1,65 @@
+"""Tasks over several agents or conversations at once, by hand or with the tools made for them."""
+
+from evals.checks import answers, asked_alike, nothing_sent
+from evals.task import Task, do, taken, tell
+from evals.world import Agent, Talk, World, replies, spoken
+
+QUESTION = "What is a hash table?"
+PANEL = World(
+    (
+        Agent(
+            "ada",
+            replies(
+                ("hash", spoken("A table that finds a value by a number computed from its key, in about one step.")),
+            ),
+            name="Ada",
+        ),
+        Agent("bo", replies(("hash", spoken("Something to eat, I think."))), name="Bo"),
+        Agent("cy", replies(otherwise="No idea."), name="Cy"),
+    ),
+    (
+        Talk("ada-lab", "ada", "Lab", ("Hi.", "Hello.")),
+        Talk("bo-lab", "bo", "Lab", ("Hi.", "Hello.")),
+    ),
+)
+A_SENTENCE = r"\w+(\W+\w+){6}"
+ASK_ADA = do("send_message", conversation_id="@ada-lab", message=QUESTION)
+ASK_BO = do("send_message", conversation_id="@bo-lab", message=QUESTION)
+
+TASKS = (
+    Task(
+        "better-of-two",
+        (f'Which of my agents Ada and Bo answers this better, and why: "{QUESTION}" Ask both in the same words.',),
+        PANEL,
+        {
+            "asks both once, in the same words": asked_alike(("ada", "bo"), "hash table"),
+            "names the better one, and why": answers(r"\bAda\b", A_SENTENCE),
+            "asks nobody else": nothing_sent("cy.own"),
+        },
+        frozenset({"create_conversation", "open_conversation", "send_message", "compare_replies"}),
+        good=(
+            (do("list_conversations"), ASK_ADA, ASK_BO, tell("Ada: she says what it does, and Bo thinks of food.")),
+            (
+                do("create_conversation", agent_id="Ada"),
+                do("send_message", conversation_id=taken("id"), message=QUESTION),
+                do("create_conversation", agent_id="Bo"),
+                do("send_message", conversation_id=taken("id"), message=QUESTION),
+                tell("Ada explains it, while Bo guesses."),
+            ),
+        ),
+        bad={
+            "asks both once, in the same words": (
+                ASK_ADA,
+                do("send_message", conversation_id="@bo-lab", message="Do you know what a hash table is?"),
+                tell("Ada explains it."),
+            ),
+            "names the better one, and why": (ASK_ADA, ASK_BO, tell("Both have answered.")),
+            "asks nobody else": (
+                ASK_ADA,
+                ASK_BO,
+                do("send_message", conversation_id="@cy.own", message=QUESTION),
+                tell("Ada explains it; Cy has no idea."),
+            ),
+        },
+    ),
+)
