@@ -22,7 +22,7 @@ PANEL = World(
         Talk("bo-lab", "bo", "Lab", ("Hi.", "Hello.")),
     ),
 )
-A_SENTENCE = r"\w+(\W+\w+){6}"
+A_SENTENCE = r"\w+(\W+\w+){5}"
 ASK_ADA = do("send_message", conversation_id="@ada-lab", message=QUESTION)
 ASK_BO = do("send_message", conversation_id="@bo-lab", message=QUESTION)
 
