@@ -160,7 +160,9 @@ def _anthropic_messages(dialogue: Sequence[Entry]) -> list[Json]:
             case Said(text):
                 messages.append({"role": "user", "content": [{"type": "text", "text": text}]})
             case Answered(raw=raw):
-                messages.append({"role": "assistant", "content": raw})
+                # An answer of nothing is given, and not taken back.
+                if raw:
+                    messages.append({"role": "assistant", "content": raw})
             case Result(wish_id, text, is_error):
                 result = {"type": "tool_result", "tool_use_id": wish_id, "content": text, "is_error": is_error}
                 if messages[-1]["role"] == "assistant":

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from evals.models import Answered, Entry, Tool, Wish
 from evals.playing import Host, Outcome, open_host, played, played_by_script
-from evals.run import Row, plays_of, row_of_play
+from evals.run import Row, main, plays_of, row_of_play
 from evals.task import CHANGES_NOTHING_ELSE, COMES_TO_AN_END, MAX_CALLS, SENDS_NOTHING_TWICE, Task, tell
 from evals.tasks import TASKS
 from tests.fake.serving import GatedServer
@@ -103,6 +103,22 @@ def test_a_model_that_can_not_be_had_is_no_failed_task() -> None:
     assert "choose-an-agent: http" in done.stderr
     assert "answered 401" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--model", "some-model"], "a model is named as openai:NAME or anthropic:NAME"),
+        (["--scripted", "--task", "no-such"], "No such task: no-such"),
+    ],
+)
+def test_a_command_that_can_not_be_meant_is_refused(
+    arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["evals", *arguments])
+
+    assert main() == 2
+    assert told in capsys.readouterr().err
 
 
 def model_provider(kind: str, last_words: str) -> AbstractContextManager[GatedServer]:

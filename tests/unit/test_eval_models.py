@@ -96,6 +96,17 @@ async def test_anthropic_is_asked_with_input_schemas_and_all_results_in_one_mess
     ]
 
 
+async def test_an_answer_of_nothing_is_not_given_back_to_anthropic() -> None:
+    """Anthropic: content must not be empty."""
+    with provider("/v1/messages", anthropic([]), anthropic(ANTHROPIC_END)) as server:
+        model = AnthropicModel("m", server.base_url)
+        nothing = await model.answer("", (), [Said("Who is Ada?")])
+        await model.answer("", (), [Said("Who is Ada?"), nothing, Said("Well?")])
+
+    assert nothing.text == ""
+    assert [message["role"] for message in server.requests[1].body["messages"]] == ["user", "user"]
+
+
 async def test_what_may_pass_is_tried_again_when_the_provider_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "PAUSE_SECONDS", 0.01)
     busy = JSONResponse({}, status_code=429, headers={"retry-after": "0.01"})
