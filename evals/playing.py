@@ -155,7 +155,7 @@ class _Dialogue:
             text = "The arguments were not a JSON object, so nothing was called. Correct them and call again."
             self.calls.append(Call(turn, wish.tool, {}, text, is_error=True))
             return Result(wish.id, text, is_error=True)
-        self.setting.about_to_call(wish.tool)
+        await anyio.to_thread.run_sync(self.setting.about_to_call, wish.tool)
         result = await self.host.client.call_tool(wish.tool, wish.arguments)
         structure: dict[str, Any] = result.structured_content or {}
         text = _text_of(result)

@@ -1,6 +1,7 @@
 """A world put into the Letta behind the tasks, and what is there afterwards."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,6 +16,7 @@ from tests.fake.state import Conversation, Json, StoredMessage, Thread, Tool, ne
 from tests.fake.steps import step_message
 
 STARTS_WITHIN = 10
+BEGINS_WITHIN = 2
 
 
 @dataclass
@@ -36,7 +38,10 @@ class Setting:
     others: dict[str, str] = field(default_factory=dict[str, str])
 
     def about_to_call(self, tool: str) -> None:
-        """A slow reply ends when it has been waited for long enough."""
+        """A slow reply ends when it has been waited for long enough; one to be stopped has begun."""
+        if tool == "cancel_reply":
+            with suppress(TimeoutError):
+                self.letta.wait_until(lambda: self.letta.holds.waiting[WORK], BEGINS_WITHIN)
         if tool == "wait_for_reply" and self.waits:
             self.waits -= 1
             if self.waits == 0:
