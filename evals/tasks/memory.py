@@ -1,6 +1,8 @@
 """Tasks about what agents remember, and about what is to be forgotten."""
 
-from evals.checks import answers, both, called, forgets, left, never, nothing_sent, remembers, use
+import re
+
+from evals.checks import answers, any_of, both, called, forgets, left, never, nothing_sent, remembers, use
 from evals.task import Task, do, tell
 from evals.world import Agent, Talk, World, replies
 
@@ -16,6 +18,16 @@ HOME = World(
         Talk("untitled", "ada", "Untitled", ("test", "Hello."), days_ago=60),
     ),
 )
+CELLAR = World(
+    (Agent("ada", replies(otherwise="Noted."), name="Ada"),),
+    (
+        *(Talk(f"odds{number}", "ada", f"Odds and ends {number}", ("Buy nails.", "Noted.")) for number in range(6)),
+        Talk("door", "ada", "Saturday", ("The locksmith's number is 555-0147.", "I have it."), days_ago=40),
+        *(Talk(f"more{number}", "ada", f"This and that {number}", ("Buy soap.", "Noted.")) for number in range(6)),
+    ),
+)
+SEARCH = do("search_messages", query="locksmith", agent_id="Ada")
+FOUND = tell("It is 555-0147; you told her in the conversation Saturday.")
 READ = do("read_memory", agent_id="Ada")
 MOVE = do("update_memory", agent_id="Ada", label="human", old_text="5 Oak Street", new_text="9 Elm Road")
 DELETE = do("delete_conversation", conversation_id="@untitled", confirm=True)
@@ -42,6 +54,39 @@ TASKS = (
                 do("send_message", conversation_id="@groceries", message="What do you know about me?"),
                 READ,
                 tell("Oak Street, tea."),
+            ),
+        },
+    ),
+    Task(
+        "find-the-words",
+        ("I once told Ada a locksmith's number. Find it, and tell me in which conversation that was.",),
+        CELLAR,
+        {
+            "finds it where it stands": any_of(
+                called(use("search_messages", query=re.compile("locksmith", re.IGNORECASE))),
+                called(use("get_history", conversation_id="@door")),
+            ),
+            "tells the number": answers("555.?0147"),
+            "tells where": answers("Saturday"),
+            "says nothing to her": nothing_sent(),
+        },
+        good=(
+            (SEARCH, do("list_conversations", agent_id="Ada"), FOUND),
+            (
+                do("list_conversations"),
+                do("get_history", conversation_id="@more5"),
+                do("get_history", conversation_id="@door"),
+                FOUND,
+            ),
+        ),
+        bad={
+            "finds it where it stands": (do("list_conversations"), FOUND),
+            "tells the number": (SEARCH, tell("You told her on a Saturday.")),
+            "tells where": (SEARCH, tell("It is 555-0147.")),
+            "says nothing to her": (
+                do("send_message", conversation_id="@odds0", message="What is the locksmith's number?"),
+                SEARCH,
+                FOUND,
             ),
         },
     ),

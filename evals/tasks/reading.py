@@ -103,6 +103,11 @@ TASKS = (
                 do("get_history", conversation_id="@offsite"),
                 tell("It is “Where the team meets in spring”."),
             ),
+            (
+                do("search_messages", query="Lisbon", agent_id="Bo"),
+                do("retrieve_conversation", conversation_id=taken("hits", 0, "conversation_id")),
+                tell("It is “Where the team meets in spring”."),
+            ),
         ),
         bad={
             "looks into the conversation": (do("list_conversations"), tell("Where the team meets in spring, I guess.")),
