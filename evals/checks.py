@@ -80,14 +80,19 @@ def sent_once(key: str, pattern: str = "") -> Check:
     return holds
 
 
-def sent_once_in_new(pattern: str = "") -> Check:
-    """The model made one conversation, and Letta has one message of a person in it, with the pattern in it."""
+def heard_in_new(*patterns: str) -> Check:
+    """The model made one conversation, and Letta has one message of a person in it for each pattern, in this order."""
 
     def holds(trace: Trace) -> bool:
         heard = [text for talk in trace.made for text in talk.heard]
-        return len(trace.made) == 1 and len(heard) == 1 and _says(heard[0], pattern)
+        return len(trace.made) == 1 and len(heard) == len(patterns) and all(map(_says, heard, patterns))
 
     return holds
+
+
+def sent_once_in_new(pattern: str = "") -> Check:
+    """The model made one conversation, and Letta has one message of a person in it, with the pattern in it."""
+    return heard_in_new(pattern)
 
 
 def read_whole(key: str) -> Check:

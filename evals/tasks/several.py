@@ -1,6 +1,8 @@
 """Tasks over several agents or conversations at once, by hand or with the tools made for them."""
 
-from evals.checks import answers, asked_alike, nothing_sent
+import re
+
+from evals.checks import answers, asked_alike, heard_in_new, made, nothing_sent
 from evals.task import Task, do, taken, tell
 from evals.world import Agent, Talk, World, replies, spoken
 
@@ -22,6 +24,13 @@ PANEL = World(
         Talk("bo-lab", "bo", "Lab", ("Hi.", "Hello.")),
     ),
 )
+TICKETS = World(
+    (Agent("ada", replies(otherwise="Noted in the ticket."), name="Ada"),),
+    (Talk("t170", "ada", "T-170", ("The lamp is broken.", "Noted.")),),
+)
+ANSWERED = "The supplier has answered."
+DELIVERY = "They deliver in three weeks."
+OPEN = do("create_conversation", agent_id="Ada", summary="T-17")
 A_SENTENCE = r"\w+(\W+\w+){5}"
 ASK_ADA = do("send_message", conversation_id="@ada-lab", message=QUESTION)
 ASK_BO = do("send_message", conversation_id="@bo-lab", message=QUESTION)
@@ -59,6 +68,54 @@ TASKS = (
                 ASK_BO,
                 do("send_message", conversation_id="@cy.own", message=QUESTION),
                 tell("Ada explains it; Cy has no idea."),
+            ),
+        },
+    ),
+    Task(
+        "one-conversation-for-a-ticket",
+        (
+            f"Each ticket has one conversation with Ada, found by its number. In that of ticket T-17, tell her: "
+            f'"{ANSWERED}" Make it if there is none yet.',
+            f'Also tell her there: "{DELIVERY}"',
+        ),
+        TICKETS,
+        {
+            "has one conversation for it": made(1, agent="ada", title=re.compile(r"\bT-17\b")),
+            "says both there, once each": heard_in_new("supplier", "three weeks"),
+            "leaves the other ticket alone": nothing_sent("t170", "ada.own"),
+        },
+        frozenset({"create_conversation", "open_conversation", "send_message"}),
+        good=(
+            (
+                do("list_conversations", search="T-17"),
+                OPEN,
+                do("send_message", conversation_id=taken("id"), message=ANSWERED),
+                tell("I told her."),
+                do("send_message", conversation_id=taken("conversation_id"), message=DELIVERY),
+                tell("I told her that, too."),
+            ),
+        ),
+        bad={
+            "has one conversation for it": (
+                OPEN,
+                do("send_message", conversation_id=taken("id"), message=ANSWERED),
+                tell("I told her."),
+                OPEN,
+                do("send_message", conversation_id=taken("id"), message=DELIVERY),
+                tell("I told her."),
+            ),
+            "says both there, once each": (
+                OPEN,
+                do("send_message", conversation_id=taken("id"), message=ANSWERED),
+                tell("I told her."),
+                tell("I told her."),
+            ),
+            "leaves the other ticket alone": (
+                OPEN,
+                do("send_message", conversation_id=taken("id"), message=ANSWERED),
+                tell("I told her."),
+                do("send_message", conversation_id="@t170", message=DELIVERY),
+                tell("I told her."),
             ),
         },
     ),
