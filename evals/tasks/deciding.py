@@ -23,7 +23,12 @@ DECIDES = frozenset({"send_message", "answer_approval"})
 ROWS = {"table": "test_rows"}
 BO = Agent(
     "bo",
-    acts("clean|delet|remov", ("delete_rows", ROWS), says="I'll remove them.", done="All test rows are gone."),
+    acts(
+        "clean|delet|remov|tidy|purge|drop|clear|test rows",
+        ("delete_rows", ROWS),
+        says="I'll remove them.",
+        done="All test rows are gone.",
+    ),
     name="Bo",
     guarded=("delete_rows",),
 )

@@ -84,7 +84,7 @@ TASKS = (
             "says both there, once each": heard_in_new("supplier", "three weeks"),
             "leaves the other ticket alone": nothing_sent("t170", "ada.own"),
         },
-        frozenset({"create_conversation", "open_conversation", "send_message"}),
+        frozenset({"create_conversation", "open_conversation", "send_message", "update_conversation"}),
         good=(
             (
                 do("list_conversations", search="T-17"),

@@ -19,17 +19,18 @@ from evals.task import Task, do, taken, tell
 from evals.world import Agent, Talk, World, replies, spoken
 
 SENDS = frozenset({"send_message"})
-OPENS = frozenset({"create_conversation", "open_conversation", "send_message"})
+OPENS = frozenset({"create_conversation", "open_conversation", "send_message", "update_conversation"})
+TODAY = "today|work|plan|up to|doing|do you"
 VERBATIM = 'Ship it: 10% off, code "SPRING-1" (from 06:00)!'
 NOBODY = r"\bno\b|not? (find|found)|n.t (find|exist|see|have)|not exist|doesn.t exist|there is none|isn.t"
 WHICH = r"\bwhich\b|two agents|several|more than one|\bboth\b.*named|\?"
 
-ADA = Agent("ada", replies(("today|working|plan|up to", spoken("The quarterly accounts."))), name="Ada")
+ADA = Agent("ada", replies((TODAY, spoken("The quarterly accounts."))), name="Ada")
 BO = Agent(
     "bo",
     replies(
         ("plant|may", spoken("Beans and courgettes, after the last frost.")),
-        ("today|working|plan|up to", spoken("Pruning the roses.")),
+        (TODAY, spoken("Pruning the roses.")),
         otherwise="All right.",
     ),
     name="Bo",
