@@ -87,12 +87,18 @@ def tell(text: str) -> Tell:
 
 
 def taken(*path: str | int, call: int = -1) -> Callable[[list[Call]], Any]:
-    """An argument that an earlier result gives: by default that of the call before, `taken("approvals", 0, …)`."""
+    """An argument that an earlier result gives: by default that of the call before, `taken("approvals", 0, …)`.
+
+    None where it doesn't: the call that wants it then fails, and so does the play.
+    """
 
     def value(calls: list[Call]) -> Any:
-        found: Any = calls[call].structure
-        for step in path:
-            found = found[step]
+        try:
+            found: Any = calls[call].structure
+            for step in path:
+                found = found[step]
+        except (KeyError, IndexError):
+            return None
         return found
 
     return value
