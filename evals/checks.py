@@ -17,6 +17,7 @@ STILL_GOING = (
     r"\bstill\b|not (yet )?(been )?(finished|done|ready|complete)|hasn.t (yet )?(finished|answered|replied|completed)|"
     r"in progress|\brunning\b|(is|keeps) working|not finished yet|isn.t (finished|done|ready|complete)"
 )
+FAILED = r"fail|error|problem|could ?n.t|could not|unable|didn.t work|did not work|no answer|trouble|went wrong"
 UNFINISHED = (
     STILL_GOING + r"|cut off|cut short|broke off|broken off|incomplete|interrupted|truncated|unfinished|"
     r"partial|may be missing|not (be )?(the )?(whole|complete|full)|isn.t (the )?(whole|complete|full)"

@@ -119,12 +119,22 @@ async def _played(host: Host, task: Task, cast_model: Callable[[Setting], Model]
 async def _settle(host: Host, setting: Setting, calls: list[Call]) -> None:
     """Letta stores a message with the step that answers it, and our server queues what is sent meanwhile."""
     setting.finish()
-    sent = {call.structure.get("conversation_id") for call in calls if call.tool == "send_message"}
-    for conversation_id in sent - {None}:
+    for conversation_id in _spoken_in(calls):
         await host.client.call_tool(
             "wait_for_reply", {"conversation_id": conversation_id, "wait_seconds": SETTLES_WITHIN}
         )
     await anyio.to_thread.run_sync(setting.wait_until_idle)
+
+
+def _spoken_in(calls: list[Call]) -> set[str]:
+    """The conversations in which something was sent, also those of a comparison's branches."""
+    results = [
+        result
+        for call in calls
+        if call.tool in ("send_message", "compare_replies")
+        for result in (call.structure, *call.structure.get("branches", ()))
+    ]
+    return {result["conversation_id"] for result in results if result.get("conversation_id")}
 
 
 @dataclass

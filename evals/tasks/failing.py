@@ -3,6 +3,7 @@
 import re
 
 from evals.checks import (
+    FAILED,
     UNFINISHED,
     answers,
     any_of,
@@ -19,7 +20,6 @@ from evals.world import Agent, Talk, Trouble, World, replies, spoken
 from tests.fake import Answer, Cut
 
 SENDS = frozenset({"send_message"})
-FAILED = r"fail|error|problem|could ?n.t|could not|unable|didn.t work|did not work|no answer|trouble|went wrong"
 LISTS = re.compile("list|region", re.IGNORECASE)
 
 

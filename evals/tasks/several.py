@@ -2,28 +2,38 @@
 
 import re
 
-from evals.checks import answers, asked_alike, heard_in_new, made, nothing_sent
+from evals.checks import FAILED, answers, asked_alike, both, heard_in_new, made, nothing_sent, sent_once
 from evals.task import Task, do, taken, tell
 from evals.world import Agent, Talk, World, replies, spoken
 
 QUESTION = "What is a hash table?"
-PANEL = World(
-    (
-        Agent(
-            "ada",
-            replies(
-                ("hash", spoken("A table that finds a value by a number computed from its key, in about one step.")),
+
+
+def panel(cy: str) -> World:
+    """Ada who knows it, Bo who doesn't, and Cy with this script."""
+    return World(
+        (
+            Agent(
+                "ada",
+                replies(
+                    (
+                        "hash",
+                        spoken("A table that finds a value by a number computed from its key, in about one step."),
+                    ),
+                ),
+                name="Ada",
             ),
-            name="Ada",
+            Agent("bo", replies(("hash", spoken("Something to eat, I think."))), name="Bo"),
+            Agent("cy", replies((".", cy)), name="Cy"),
         ),
-        Agent("bo", replies(("hash", spoken("Something to eat, I think."))), name="Bo"),
-        Agent("cy", replies(otherwise="No idea."), name="Cy"),
-    ),
-    (
-        Talk("ada-lab", "ada", "Lab", ("Hi.", "Hello.")),
-        Talk("bo-lab", "bo", "Lab", ("Hi.", "Hello.")),
-    ),
-)
+        (
+            Talk("ada-lab", "ada", "Lab", ("Hi.", "Hello.")),
+            Talk("bo-lab", "bo", "Lab", ("Hi.", "Hello.")),
+            Talk("cy-lab", "cy", "Lab", ("Hi.", "Hello.")),
+        ),
+    )
+
+
 TICKETS = World(
     (Agent("ada", replies(otherwise="Noted in the ticket."), name="Ada"),),
     (Talk("t170", "ada", "T-170", ("The lamp is broken.", "Noted.")),),
@@ -34,12 +44,13 @@ OPEN = do("create_conversation", agent_id="Ada", summary="T-17")
 A_SENTENCE = r"\w+(\W+\w+){5}"
 ASK_ADA = do("send_message", conversation_id="@ada-lab", message=QUESTION)
 ASK_BO = do("send_message", conversation_id="@bo-lab", message=QUESTION)
+ASK_CY = do("send_message", conversation_id="@cy-lab", message=QUESTION)
 
 TASKS = (
     Task(
         "better-of-two",
         (f'Which of my agents Ada and Bo answers this better, and why: "{QUESTION}" Ask both in the same words.',),
-        PANEL,
+        panel(spoken("No idea.")),
         {
             "asks both once, in the same words": asked_alike(("ada", "bo"), "hash table"),
             "names the better one, and why": answers(r"\bAda\b", A_SENTENCE),
@@ -69,6 +80,35 @@ TASKS = (
                 do("send_message", conversation_id="@cy.own", message=QUESTION),
                 tell("Ada explains it; Cy has no idea."),
             ),
+        },
+    ),
+    Task(
+        "one-of-three-fails",
+        (f'Put this to Ada, Bo and Cy, each in their Lab conversation, and tell me what each says: "{QUESTION}"',),
+        panel("#http 400"),
+        {
+            "asks those who can answer once": both(sent_once("ada-lab", "hash"), sent_once("bo-lab", "hash")),
+            "tells their answers": answers("key|number|value", "eat|food"),
+            "tells who failed": answers(rf"\bCy\b.*({FAILED})|({FAILED}).*\bCy\b"),
+        },
+        frozenset({"send_message", "compare_replies"}),
+        good=(
+            (
+                do("list_conversations", search="lab"),
+                ASK_ADA,
+                ASK_CY,
+                ASK_BO,
+                tell("Ada: a table that finds a value by its key. Bo: something to eat. Cy's model failed."),
+            ),
+        ),
+        bad={
+            "asks those who can answer once": (
+                ASK_CY,
+                ASK_ADA,
+                tell("Ada: a value by its key. Bo: something to eat. Cy failed."),
+            ),
+            "tells their answers": (ASK_ADA, ASK_BO, ASK_CY, tell("Cy failed, so there is nothing to compare.")),
+            "tells who failed": (ASK_ADA, ASK_BO, ASK_CY, tell("Ada and Cy: a value by its key. Bo: food.")),
         },
     ),
     Task(
