@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
+from tests.stack.script import Prompt
+
 Json: TypeAlias = dict[str, Any]
 Role: TypeAlias = Literal["system", "user", "assistant", "tool", "approval_request", "approval_response"]
 
@@ -67,6 +69,8 @@ class Agent:
     created_at: datetime
     updated_at: datetime
     tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
+    character: Callable[[Prompt], str] | None = None
+    """What it makes of a prompt, in the language of `tests.stack.script`; None: the message says it itself."""
     tags: list[str] = field(default_factory=list[str])
     description: str | None = None
     model: str = MODEL_HANDLE

@@ -152,7 +152,10 @@ class Turn:
             if message.role in {"user", "tool"}
             for text in message.results or [message.text]
         ]
-        prompt, holds = without_holds(prompt_from_messages(asked))
+        prompt = prompt_from_messages(asked)
+        if self.agent.character:
+            prompt = replace(prompt, text=self.agent.character(prompt))
+        prompt, holds = without_holds(prompt)
         if prompt.results:
             holds.clear()
         for name in holds.get(0, []):

@@ -12,6 +12,7 @@ user message; what is left of it is the text.
     #numbered NAME {json}  a tool call named call_1 whenever it is made, as some servers of models number theirs
     #badargs NAME       a tool call whose arguments are broken JSON
     #say WORDS#         with a tool call: words spoken before it
+    #answer WORDS#      answer with these words, after a tool's result too
     #reason WORDS#      think these words first
     #recall             the texts of all earlier user messages in the prompt
     #long N             an answer of N words: w0 w1 …
@@ -53,7 +54,7 @@ SECONDS = r"\s+(?P<number>\d+(?:\.\d+)?)"
 COUNT = r"\s+(?P<number>\d+)"
 GRAMMAR: Mapping[str, str] = {
     **dict.fromkeys(("tool", "two", "and", "loop", "numbered", "badargs"), NAMED_TOOL),
-    **dict.fromkeys(("say", "reason"), WORDS),
+    **dict.fromkeys(("say", "answer", "reason"), WORDS),
     **dict.fromkeys(("slow", "drip"), SECONDS),
     **dict.fromkeys(("long", "cut", "errchunk", "http", "once"), COUNT),
     **dict.fromkeys(("recall", "garbage", "empty", "length"), ""),
@@ -172,6 +173,8 @@ def _calls_due(script: Script, results: int) -> tuple[Call, ...]:
 
 
 def _answer(script: Script, prompt: Prompt) -> str:
+    if "answer" in script.words:
+        return script.words["answer"].strip()
     if prompt.results:
         return "tool said: " + " | ".join(prompt.results)
     if "empty" in script.flags:

@@ -26,6 +26,7 @@ from tests.fake import (
     WaitFor,
     Without,
 )
+from tests.stack.script import Prompt
 
 SENDS = "*/messages"
 DONE = "data: [DONE]\n\n"
@@ -327,3 +328,15 @@ def test_a_tool_takes_as_long_as_the_test_wants(http: httpx.Client, letta: FakeL
 
     assert text.endswith('"stop_reason": "cancelled"}\n\n')
     assert [it.role for it in letta.runs[0].messages] == ["user", "assistant", "tool"]
+
+
+def test_an_agent_with_a_character_answers_by_it(letta: FakeLetta, http: httpx.Client) -> None:
+    def character(prompt: Prompt) -> str:
+        return f"#answer {len(prompt.earlier) + 1} by now#"
+
+    agent = letta.add_agent("Cy", character=character)
+    conversation = letta.add_conversation(agent)
+
+    texts = [send(http, conversation, text, streaming=False).json()["messages"][0]["content"] for text in ("a", "b")]
+
+    assert texts == ["1 by now", "2 by now"]

@@ -24,6 +24,7 @@ def said(*words: str) -> tuple[Say, ...]:
         ("#drip 0.1 #long 2", (Wait(0.1), Say("w0 "), Wait(0.1), Say("w1"), Finish("stop"))),
         ('#tool lookup {"a": {"b": 1}} please', (Call("lookup", '{"a": {"b": 1}}'), Finish("tool_calls"))),
         ("#say One moment.# #tool lookup", (*said("One ", "moment."), Call("lookup", "{}"), Finish("tool_calls"))),
+        ("#answer Nine, I think.# hm", (*said("Nine, ", "I ", "think."), Finish("stop"))),
         ("#two lookup {}", (Call("lookup", "{}"), Call("lookup", "{}"), Finish("tool_calls"))),
         ("#tool lookup {} #and other", (Call("lookup", "{}"), Call("other", "{}"), Finish("tool_calls"))),
         ("#badargs lookup", (Call("lookup", '{"broken": '), Finish("tool_calls"))),
