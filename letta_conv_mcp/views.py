@@ -128,6 +128,8 @@ class MemoryBlock(View):
 class Memory(View):
     agent_id: str
     blocks: list[MemoryBlock]
+    isolated_blocks: list[MemoryBlock] = Field(default=[], exclude_if=_is_empty)
+    """The conversation's own, which it has in the place of the agent's of the same label."""
     prompt_is_current: bool | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
     """Whether the conversation's prompt holds these blocks as they are now; None where Letta doesn't show it."""
 

@@ -52,7 +52,8 @@ class StateFolder:
             about = self.path.stat()
         except OSError as error:
             raise unusable(self.path, error) from None
-        if about.st_uid != os.getuid() or about.st_mode & 0o022:
+        # Windows keeps what is a user's to that user.
+        if os.name == "posix" and (about.st_uid != os.getuid() or about.st_mode & 0o022):
             raise errors.StateUnusable(f"{self.path} is another user's, or others may write there")
 
     def _folders(self) -> Iterator[Path]:

@@ -32,9 +32,10 @@ async def read_memory(
     if agent_id is not None and (await resolve_agent(app, agent_id)).id != prompt.agent_id:
         raise InvalidArguments("read_memory", ["the conversation is another agent's: leave agent_id out"])
     blocks = await app.letta.memory_blocks(prompt.agent_id)
+    own = await app.letta.own_blocks(conversation_id) if prompt.has_own_memory else []
     values = {block.label: block.value for block in blocks}
     is_current = None if prompt.text is None else tells_all(prompt.text, values)
-    return Memory(agent_id=prompt.agent_id, blocks=blocks, prompt_is_current=is_current)
+    return Memory(agent_id=prompt.agent_id, blocks=blocks, isolated_blocks=own, prompt_is_current=is_current)
 
 
 async def search_messages(

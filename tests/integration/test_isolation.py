@@ -46,7 +46,10 @@ async def test_what_an_agent_learns_in_an_isolated_block_stays_in_its_conversati
     await call(client, "send_message", conversation_id=made["id"], message=f"#tool memory_replace {change}")
 
     shown = await call(client, "retrieve_conversation", conversation_id=made["id"])
+    memory = await call(client, "read_memory", conversation_id=made["id"])
     assert shown["isolated_blocks"] == ["human"]
+    assert [(block["label"], block["value"]) for block in memory["isolated_blocks"]] == [("human", "This is Kim.")]
+    assert {block["label"]: block["value"] for block in memory["blocks"]}["human"] == "This is Bo."
     assert [(block.label, block.value) for block in await letta.own_blocks(made["id"])] == [("human", "This is Kim.")]
     assert {block.label: block.value for block in await letta.memory_blocks(agent.id)}["human"] == "This is Bo."
 
