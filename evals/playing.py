@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -64,11 +65,11 @@ class Outcome:
 @asynccontextmanager
 async def open_host() -> AsyncGenerator[Host]:
     """The Letta, our server and a session, for any number of tasks one after the other."""
-    with EvalLetta() as letta:
+    with EvalLetta() as letta, TemporaryDirectory() as state:
         server = StdioServerParameters(
             command=sys.executable,
             args=["-m", "letta_conv_mcp", "--toolsets", "all", "--wait-seconds", str(WAIT_SECONDS)],
-            env={"LETTA_BASE_URL": letta.base_url},
+            env={"LETTA_BASE_URL": letta.base_url, "LETTA_CONV_STATE_DIR": state},
         )
         async with Client(server) as client:
             listed = (await client.list_tools()).tools

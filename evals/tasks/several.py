@@ -2,8 +2,21 @@
 
 import re
 
-from evals.checks import FAILED, answers, asked_alike, both, heard_in_new, made, nothing_sent, sent_once
+from evals.checks import (
+    FAILED,
+    answers,
+    asked_alike,
+    at_most,
+    both,
+    called,
+    heard_in_new,
+    made,
+    nothing_sent,
+    sent_once,
+    use,
+)
 from evals.task import Task, do, taken, tell
+from evals.tasks.reading import LONG
 from evals.world import Agent, Talk, World, replies, spoken
 
 QUESTION = "What is a hash table?"
@@ -41,6 +54,7 @@ TICKETS = World(
 ANSWERED = "The supplier has answered."
 DELIVERY = "They deliver in three weeks."
 OPEN = do("create_conversation", agent_id="Ada", summary="T-17")
+OPEN_KEYED = do("open_conversation", key="T-17", agent_id="Ada")
 A_SENTENCE = r"\w+(\W+\w+){5}"
 ASK_ADA = do("send_message", conversation_id="@ada-lab", message=QUESTION)
 ASK_BO = do("send_message", conversation_id="@bo-lab", message=QUESTION)
@@ -59,6 +73,10 @@ TASKS = (
         frozenset({"create_conversation", "open_conversation", "send_message", "compare_replies"}),
         good=(
             (do("list_conversations"), ASK_ADA, ASK_BO, tell("Ada: she says what it does, and Bo thinks of food.")),
+            (
+                do("compare_replies", message=QUESTION, agent_ids=["Ada", "Bo"]),
+                tell("Ada explains it, while Bo only guesses."),
+            ),
             (
                 do("create_conversation", agent_id="Ada"),
                 do("send_message", conversation_id=taken("id"), message=QUESTION),
@@ -100,6 +118,14 @@ TASKS = (
                 ASK_BO,
                 tell("Ada: a table that finds a value by its key. Bo: something to eat. Cy's model failed."),
             ),
+            (
+                do(
+                    "compare_replies",
+                    message=QUESTION,
+                    conversation_ids=["@ada-lab", "@bo-lab", "@cy-lab"],
+                ),
+                tell("Ada: a table that finds a value by its key. Bo: something to eat. Cy's model failed."),
+            ),
         ),
         bad={
             "asks those who can answer once": (
@@ -134,6 +160,14 @@ TASKS = (
                 do("send_message", conversation_id=taken("conversation_id"), message=DELIVERY),
                 tell("I told her that, too."),
             ),
+            (
+                OPEN_KEYED,
+                do("send_message", conversation_id=taken("id"), message=ANSWERED),
+                tell("I told her."),
+                OPEN_KEYED,
+                do("send_message", conversation_id=taken("id"), message=DELIVERY),
+                tell("I told her that, too."),
+            ),
         ),
         bad={
             "has one conversation for it": (
@@ -156,6 +190,39 @@ TASKS = (
                 tell("I told her."),
                 do("send_message", conversation_id="@t170", message=DELIVERY),
                 tell("I told her."),
+            ),
+        },
+    ),
+    Task(
+        "export",
+        ("Export the whole Migration conversation as a Markdown file, and tell me where it is.",),
+        LONG,
+        {
+            "exports it as Markdown": called(
+                use("export_conversation", conversation_id="@migration", format={"markdown", None})
+            ),
+            "tells where it is": answers(r"[\w/.-]+\.md"),
+            "does not read it all for that": at_most(1, use("get_history")),
+        },
+        frozenset({"export_conversation"}),
+        good=(
+            (
+                do("list_conversations", search="migration"),
+                do("export_conversation", conversation_id="@migration"),
+                tell("It is in /home/kim/transcripts/migration.md."),
+            ),
+        ),
+        bad={
+            "exports it as Markdown": (
+                do("export_conversation", conversation_id="@migration", format="json"),
+                tell("It is in /home/kim/transcripts/migration.json, not .md: a.md."),
+            ),
+            "tells where it is": (do("export_conversation", conversation_id="@migration"), tell("It is done.")),
+            "does not read it all for that": (
+                do("get_history", conversation_id="@migration", limit=50),
+                do("get_history", conversation_id="@migration", before=taken("older_cursor"), limit=50),
+                do("export_conversation", conversation_id="@migration"),
+                tell("It is in a.md."),
             ),
         },
     ),
