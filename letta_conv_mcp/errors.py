@@ -86,7 +86,10 @@ class AgentAmbiguous(LettaFailure):
     """Several agents share the name that was given."""
 
     def __init__(self, name: str, agent_ids: list[str]) -> None:
-        super().__init__(f"Several agents are named {_shown(name)}. Use one of their ids: {', '.join(agent_ids)}.")
+        super().__init__(
+            f"Several agents are named {_shown(name)}: {', '.join(agent_ids)}. Call list_agents to tell them apart, or "
+            "ask the person, and use an id."
+        )
 
 
 class AgentNeeded(LettaFailure):
@@ -298,7 +301,7 @@ class NotOurRun(LettaFailure):
     def __init__(self, conversation_id: str, run_id: str) -> None:
         super().__init__(
             f"Run {_shown(run_id)} in {_shown(conversation_id)} was started by another client, or before this server "
-            "was, so it was not cancelled. Call wait_for_reply to follow it; the person can stop it in Letta."
+            "started, so it was not cancelled. Call wait_for_reply to follow it; the person can stop it in Letta."
         )
 
 

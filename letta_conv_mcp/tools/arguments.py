@@ -18,7 +18,7 @@ MessageText: TypeAlias = Annotated[str, Field(pattern=r"\S", description="What t
 RunId: TypeAlias = Annotated[str | None, Field(description="Default: the conversation's latest run")]
 WaitSeconds: TypeAlias = Annotated[
     float | None,
-    Field(ge=0, le=MAX_WAIT_SECONDS, description="Below the host's own time-out; usually 45"),
+    Field(ge=0, le=MAX_WAIT_SECONDS, description="Default: usually 45; stay below the host's time-out"),
 ]
 DetailLevel: TypeAlias = Annotated[Detail, Field(description="full: uncut, with reasoning, tool uses, usage")]
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100)]

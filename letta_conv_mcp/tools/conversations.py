@@ -46,7 +46,7 @@ async def list_conversations(
     agent_id: Annotated[
         str | None, Field(description="An agent's id or exact name; default: LETTA_AGENT_ID or all")
     ] = None,
-    search: Annotated[str | None, Field(description="Part of the summary, in any case")] = None,
+    search: Annotated[str | None, Field(description="Part of the title; case is ignored")] = None,
     archived: Annotated[bool | None, Field(description="Default: both")] = None,
     order_by: Literal["last_message_at", "created_at", "last_run_completion"] = "last_message_at",
     order: Literal["desc", "asc"] = "desc",

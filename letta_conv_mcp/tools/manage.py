@@ -19,7 +19,7 @@ async def update_conversation(
     conversation_id: ConversationId,
     summary: Annotated[str | None, Field(pattern=r"\S", description="A new title")] = None,
     description: Annotated[str | None, Field(description="Letta Cloud only")] = None,
-    archived: Annotated[bool | None, Field(description="Put it away, or back")] = None,
+    archived: Annotated[bool | None, Field(description="true archives, false brings back")] = None,
     model: Annotated[str | None, Field(description="A model handle")] = None,
 ) -> Conversation:
     """Change a conversation's title or model, or archive it.
@@ -35,7 +35,7 @@ async def update_conversation(
 async def fork_conversation(
     ctx: Context[App],
     conversation_id: ConversationId,
-    message_id: Annotated[str | None, Field(description="The last to take along; default: all")] = None,
+    message_id: Annotated[str | None, Field(description="Last message to take along; default: all")] = None,
 ) -> Fork:
     """Make a new conversation that begins with another one's messages. The two then go on apart."""
     letta = app_of(ctx).letta
@@ -48,7 +48,10 @@ async def fork_conversation(
 
 
 async def compact_conversation(ctx: Context[App], conversation_id: ConversationId) -> Compaction:
-    """Have the agent's model replace the older part of a long conversation's context by a summary, for good."""
+    """Have the agent's model replace the older part of a long conversation's context by a summary, for good.
+
+    Only when the person asks for it.
+    """
     return await app_of(ctx).letta.compact_conversation(conversation_id)
 
 

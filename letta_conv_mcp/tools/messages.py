@@ -12,7 +12,7 @@ from letta_conv_mcp.letta.outgoing import Said
 from letta_conv_mcp.tools.arguments import ConversationId, DetailLevel, Limit, MessageText, RunId, WaitSeconds
 from letta_conv_mcp.tools.images import MOST_IMAGES, images_from_urls
 from letta_conv_mcp.tools.waiting import answered, wait_of
-from letta_conv_mcp.views import MessagePage, Reply
+from letta_conv_mcp.views import Detail, MessagePage, Reply
 
 MessageType: TypeAlias = Literal[
     "user_message",
@@ -48,7 +48,8 @@ async def send_message(
     The agent remembers it and may act on it. Check `status` before using `text`:
     - completed: the whole reply.
     - running: `text` is what was said so far. Call wait_for_reply; do not send the message again.
-    - awaiting_approval: the agent wants to run a tool. Show `approvals` to the person, then call answer_approval.
+    - awaiting_approval: the agent wants to run a tool. Show `approvals` and stop; answer_approval passes on what the
+      person decides.
     - failed, cancelled, interrupted: see `next_step`.
     """
     wait = wait_of(ctx, wait_seconds, detail)
@@ -83,11 +84,11 @@ async def get_history(
     before: Annotated[str | None, Field(description="older_cursor of a page: go back in time")] = None,
     after: Annotated[str | None, Field(description="newer_cursor of a page: go forward")] = None,
     types: Annotated[list[MessageType] | None, Field(description="Default: all")] = None,
-    detail: DetailLevel = "concise",
+    detail: Annotated[Detail, Field(description="full: texts uncut")] = "concise",
 ) -> MessagePage:
     """Read what was said in a conversation: its newest messages, oldest first within the page.
 
-    One message can show several entries with one id: its reasoning, its text, its tool calls.
+    For all of it, pass older_cursor as before until there is none.
     """
     return await read_history(
         app_of(ctx).letta,

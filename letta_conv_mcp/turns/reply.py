@@ -50,8 +50,8 @@ _WITHDRAWN = (
     "wait_for_reply shows the reply before it."
 )
 _AWAITING = (
-    "The agent may not go on before the person decides: show `approvals`, then call answer_approval. Until then this "
-    "conversation takes no other message."
+    "The agent may not go on before the person decides: show them `approvals`, and pass their decision on with "
+    "answer_approval. Until then this conversation takes no other message."
 )
 _CLIENT_TOOLS = (
     "A call marked client_tool is for the client that offered the tool to run; here it can be denied, but not approved."
@@ -102,7 +102,7 @@ _REASONS = {
     "invalid_tool_call": ("The agent's model made a tool call that can't be run.", None),
     "invalid_llm_response": ("The agent's model gave an answer that can't be used.", None),
 }
-_REPEAT = "The message was not kept; it is safe to send it again."
+_REPEAT = "The message was not kept; it is safe to send it again. If that fails too, tell the person."
 _LOOK = "Some of it may be kept: call get_history before you send anything again."
 
 

@@ -226,7 +226,7 @@ async def test_a_name_that_several_agents_share_is_answered_with_their_ids(
 
     said = await failure(fake_client, "create_conversation", agent_id="Twin")
 
-    assert said.startswith("Several agents are named 'Twin'. Use one of their ids: ")
+    assert said.startswith("Several agents are named 'Twin': ")
     assert all(agent_id in said for agent_id in twins)
 
 

@@ -10,7 +10,7 @@ from tests.integration.calls import Progress, call, failure
 
 pytestmark = pytest.mark.anyio
 
-MAY_BE_REPEATED = "The message was not kept; it is safe to send it again."
+MAY_BE_REPEATED = "The message was not kept; it is safe to send it again. If that fails too, tell the person."
 
 
 async def test_a_reply_says_what_the_agent_said_and_that_it_is_whole(client: Client, place: Place) -> None:

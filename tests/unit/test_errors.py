@@ -16,7 +16,7 @@ SENTENCES: list[tuple[LettaFailure, str]] = [
     (errors.ModelNeeded("gpt", ["ollama/a"]), "Call create_agent with one of them as model."),
     (errors.ModelNeeded("gpt", []), "with `letta-conv-mcp setup-local`), then call again."),
     (errors.AgentNotFound("Ada"), "Call list_agents for the ids and names you can use."),
-    (errors.AgentAmbiguous("Ada", ["agent-1", "agent-2"]), "Use one of their ids: agent-1, agent-2."),
+    (errors.AgentAmbiguous("Ada", ["agent-1", "agent-2"]), "to tell them apart, or ask the person, and use an id."),
     (errors.AgentNeeded(), "Call list_agents to choose one."),
     (errors.ConversationNotFound("conv-1"), "Call list_conversations for the ids you can use."),
     (errors.ConversationAmbiguous("trip", [("conv-1", "A trip"), ("conv-2", "Trips")]), "conv-2 ('Trips')."),

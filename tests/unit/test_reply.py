@@ -186,7 +186,7 @@ def test_every_failure_says_what_to_do_and_does_not_contradict_itself(
 def test_a_failure_in_the_first_step_kept_nothing_and_may_be_repeated(error_type: str) -> None:
     """Letta: after a failed model call the user's message is not stored."""
     assert next_step_of(Draft(stop_reason="error", error_type=error_type)).endswith(
-        " The message was not kept; it is safe to send it again."
+        " The message was not kept; it is safe to send it again. If that fails too, tell the person."
     )
 
 
