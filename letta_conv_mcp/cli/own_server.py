@@ -78,6 +78,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "LETTA_CONV_READ_ONLY": "off",
         "LETTA_CONV_LOCAL_TOOLS": ",".join(settings.local_tools) or None,
         "LETTA_CONV_LOCAL_DIR": settings.local_dir,
+        "LETTA_CONV_STATE_DIR": settings.state_dir,
         "LETTA_LOCAL_MODEL": settings.local_model,
         "LETTA_CONV_LOG_LEVEL": settings.log_level,
         "LETTA_CONV_LOG_CONTENT": "on" if settings.log_content else "off",

@@ -272,7 +272,7 @@ def test_its_server_process_ends_with_it_however_it_ends(fake: FakeLetta, talk: 
         (server,) = children_of(screen.process.pid)
         screen.process.kill()
 
-        wait_until_gone(server, 5)
+        wait_until_gone(server, 10)
 
 
 def test_an_agent_that_is_not_there_is_named_and_nothing_else_happens(fake: FakeLetta, ada: Agent) -> None:

@@ -27,6 +27,7 @@ def test_every_setting_reaches_the_server_process() -> None:
         local_tools=("Read", "Edit"),
         local_dir="/nowhere",
         local_model="ollama/x",
+        state_dir="/nowhere/else",
     )
 
     told = settings_from_env(_environment(given))
