@@ -4,20 +4,23 @@ Hosts ask for completions at every key that is pressed. One of these serves one 
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import anyio
 
+from letta_conv_mcp.errors import NotSupported
 from letta_conv_mcp.letta.port import ConversationQuery, Letta
 from letta_conv_mcp.views import Agent, Conversation
-from letta_conv_mcp.walk import gather
+from letta_conv_mcp.walk import Gathered, gather
 
 Item = TypeVar("Item", Agent, Conversation)
 
 KEPT_SECONDS = 5.0
 NEWEST = 200
 """How many of each are looked through; a person who means an older one has its id or its name."""
+PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,19 @@ async def _newest_agents(letta: Letta) -> Newest[Agent]:
 
 
 async def _newest_conversations(letta: Letta) -> Newest[Conversation]:
-    async def fetch(last: Conversation | None, size: int) -> list[Conversation]:
-        return await letta.conversations(ConversationQuery(), after=last.id if last else None, limit=size)
+    active = await _conversations(letta, ConversationQuery(), NEWEST)
+    found = {conversation.id: conversation for conversation in active.kept}
+    if active.more:
+        # One in which nobody has spoken yet stands at the very end of that list.
+        with suppress(NotSupported):
+            created = await _conversations(letta, ConversationQuery(order_by="created_at"), PAGE)
+            found = {conversation.id: conversation for conversation in created.kept} | found
+    latest = sorted(found.values(), key=lambda each: each.last_message_at or each.created_at or "", reverse=True)
+    return Newest(latest, active.more)
 
-    gathered = await gather(fetch, lambda conversation: not conversation.archived, limit=NEWEST)
-    return Newest(gathered.kept, gathered.more)
+
+async def _conversations(letta: Letta, query: ConversationQuery, limit: int) -> Gathered[Conversation]:
+    async def fetch(last: Conversation | None, size: int) -> list[Conversation]:
+        return await letta.conversations(query, after=last.id if last else None, limit=size)
+
+    return await gather(fetch, lambda conversation: not conversation.archived, limit=limit, size=PAGE)

@@ -119,6 +119,23 @@ async def test_typing_costs_letta_one_request(fake: FakeLetta, fake_client: Clie
     assert len(fake.requests_to("GET", "/v1/conversations/")) == 1
 
 
+async def test_a_conversation_in_which_nobody_has_spoken_is_among_the_latest(
+    fake: FakeLetta, fake_client: Client, talk: Conversation
+) -> None:
+    """Letta: it stands at the end of the list of those that were last active."""
+    agent = fake.store.agents[talk.agent_id]
+    for number in range(250):
+        fake.add_messages(fake.add_conversation(agent, summary=f"Old {number}"), 1)
+    made = await new_conversation(fake_client, agent.id, "Fresh")
+
+    completion = await completed(fake_client, prompt("brief_me"), "conversation", "")
+    in_address = await completed(fake_client, OF_CONVERSATION, "conversation_id", "fre")
+
+    assert completion.values[:2] == ["Fresh", "Old 249"]
+    assert (len(completion.values), completion.total, completion.has_more) == (100, None, True)
+    assert in_address.values == [made]
+
+
 async def test_what_one_letta_holds_is_never_offered_for_another() -> None:
     """Ours: the cache belongs to one Letta identity."""
     with FakeLetta() as first, FakeLetta() as second:
