@@ -54,6 +54,8 @@ def values_for(limited: Limited, tool: str) -> list[dict[str, Any]]:
         "label": "persona",
         "value": HIDDEN,
         "deny": ["call_1"],
+        "key": HIDDEN,
+        "copies": 2,
     }
     given = {name: value for name, value in rest.items() if name in properties}
     ways: list[dict[str, Any]] = []
@@ -72,7 +74,29 @@ async def test_no_tool_reaches_another_agent_or_tells_that_it_is_there(limited: 
         sentence = await failure(limited.client, tool, **arguments)
         assert "No agent" in sentence or "No conversation" in sentence, (tool, sentence)
         assert HIDDEN not in sentence
-    assert {tool for tool, _ in tried} == set(offered) - {"list_agents", "compare_replies"}
+    assert {tool for tool, _ in tried} == set(offered) - {"list_agents"}
+
+
+async def test_no_branch_of_a_comparison_reaches_another_agent(limited: Limited) -> None:
+    ways: list[dict[str, Any]] = [
+        {"agent_ids": [limited.other_agent, limited.other_name]},
+        {"conversation_ids": [limited.other_conversation, f"default:{limited.other_agent}"]},
+    ]
+    for arguments in ways:
+        compared = await call(limited.client, "compare_replies", message=HIDDEN, **arguments)
+
+        assert [branch["status"] for branch in compared["branches"]] == ["not_sent", "not_sent"]
+        assert all(branch["next_step"].startswith("No ") for branch in compared["branches"])
+
+
+async def test_no_export_of_another_agents_conversation_can_be_read(limited: Limited, era: str) -> None:
+    """It may have been made by a server of the same person's that reaches further."""
+    async with Client(build_server(limited.place.settings), mode=era) as all_round:
+        made = await call(all_round, "export_conversation", conversation_id=limited.other_conversation)
+
+        assert HIDDEN in str(await all_round.read_resource(made["uri"]))
+    with pytest.raises(MCPError, match="No export"):
+        await limited.client.read_resource(made["uri"])
 
 
 async def test_no_list_shows_another_agent_or_its_conversations(limited: Limited) -> None:
