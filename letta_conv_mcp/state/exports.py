@@ -21,6 +21,8 @@ PART = ".part"
 PART_SECONDS = 86_400
 """After that an unfinished file is what a killed process left."""
 
+_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Neither out of the folder nor waiting for a pipe's other end; Windows has neither."""
 _NAME = re.compile(r"(?P<id>[A-Za-z0-9_-]+)\.\d{8}T\d{6}Z-[0-9a-f]{6}\.(md|json|jsonl)")
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 _ESCAPED = re.compile(r"_([0-9a-f]+)_")
@@ -81,7 +83,7 @@ def read_export(folder: StateFolder, name: str) -> str:
     conversation_of(name)
     path = folder.exports / name
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | _CAREFULLY)
         with os.fdopen(handle, "rb") as file:
             about = os.fstat(handle)
             if not stat.S_ISREG(about.st_mode):

@@ -111,7 +111,7 @@ class SqliteKeys:
         self._folder.make()
         try:
             # SQLite would make it for everybody to read.
-            os.close(os.open(self._folder.keys, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+            os.close(os.open(self._folder.keys, os.O_RDWR | os.O_CREAT, FILE_MODE))
         except OSError as error:
             raise unusable(self._folder.keys, error) from None
         try:
