@@ -175,6 +175,21 @@ def test_ctrl_c_stops_the_reply_and_not_the_program(fake: FakeLetta, talk: Conve
     assert [run.status for run in fake.runs] == ["cancelled", "completed"]
 
 
+def test_a_second_ctrl_c_leaves_a_reply_that_does_not_stop(fake: FakeLetta, talk: Conversation) -> None:
+    with chatting(fake.base_url) as screen:
+        screen.until_prompt()
+        fake.fail("POST", "*/cancel", Hang())
+        screen.say("#drip 0.05 #long 100")
+        screen.until("Ada: w0 w1 w2")
+        screen.press(CTRL_C)
+        fake.wait_until(lambda: fake.requests_to("POST", "*/cancel"))
+        screen.press(CTRL_C)
+        screen.until("It is waited for no longer; /wait or /history shows what became of it.")
+        screen.until_prompt()
+        screen.say("/wait")
+        screen.until("w99")
+
+
 def test_ctrl_c_stops_a_command_that_gets_no_answer(fake: FakeLetta, talk: Conversation) -> None:
     with chatting(fake.base_url) as screen:
         screen.until_prompt()
