@@ -31,7 +31,7 @@ from letta_conv_mcp.subscribers import Subscriber
 CHANGES_LIST = frozenset(
     {
         *("create_conversation", "fork_conversation", "update_conversation", "delete_conversation"),
-        *("create_agent", "delete_agent"),
+        *("create_agent", "delete_agent", "open_conversation", "compare_replies"),
     }
 )
 """Tools by which conversations and agents come and go, and get other names."""
