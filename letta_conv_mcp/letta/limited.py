@@ -28,6 +28,8 @@ from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 from letta_conv_mcp.views import Agent, Approval, Compaction, Conversation, MemoryBlock, SearchHit
 
 PAGE = 100
+KEPT = 10_000
+"""Conversations that are known to be an allowed agent's; what is forgotten is looked up again."""
 
 
 class LimitedLetta:
@@ -110,6 +112,8 @@ class LimitedLetta:
         conversation = await self._letta.conversation(conversation_id)
         if conversation.agent_id not in await self._allowed():
             raise errors.ConversationNotFound(conversation_id)
+        if len(self._conversation_ids) >= KEPT:
+            self._conversation_ids.clear()
         self._conversation_ids.add(conversation_id)
         return conversation
 
