@@ -11,6 +11,8 @@ import letta_conv_mcp
 
 PACKAGE = Path(letta_conv_mcp.__file__).parent
 ORDER: list[set[str]] = [
+    {"errors.failure"},
+    {"errors.changing", "errors.keeping", "errors.naming", "errors.reach", "errors.talking"},
     {"errors"},
     {"views", "settings", "walk", "cancels", "uris"},
     {"logs", "state.folder", "state.keys"},
