@@ -5,8 +5,10 @@ next to ask knows that there may be one, and looks for it by its summary, which 
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import anyio
 
@@ -14,6 +16,8 @@ from letta_conv_mcp import errors
 from letta_conv_mcp.letta.port import ConversationQuery, Letta, NewConversation
 from letta_conv_mcp.state.keys import Claim, Keys, Slot
 from letta_conv_mcp.views import Conversation
+
+Maker: TypeAlias = Callable[[NewConversation], Awaitable[Conversation]]
 
 UNSEEN_SECONDS = 30.0
 """How long after a creation of unclear fate its conversation is looked for before it counts as never made. A busy Letta
@@ -41,8 +45,14 @@ class Opened:
     note: str | None = None
 
 
-async def open_keyed(letta: Letta, keys: Keys, slot: Slot) -> Opened:
+async def open_keyed(letta: Letta, keys: Keys, slot: Slot, make: Maker) -> Opened:
     """The conversation of a slot, which is made where there is none.
+
+    Args:
+        letta: where it is.
+        keys: what is known of slots.
+        slot: the key, of an agent of a Letta.
+        make: makes a conversation, as the port does.
 
     Raises:
         KeyBusy: another call is making it, and takes too long.
@@ -58,12 +68,12 @@ async def open_keyed(letta: Letta, keys: Keys, slot: Slot) -> Opened:
         if (opened := await _known(letta, claim)) is not None:
             return opened
         if claim is None or claim.conversation_id is not None:
-            made = await _make(letta, keys, slot)
+            made = await _make(letta, keys, slot, make)
             return Opened(conversation=made, created=True, note=_MADE_ANEW if claim else None)
         if (made := await _begun(letta, slot, claim)) is not None:
             await keys.keep(slot, Claim(conversation_id=made.id, begun_at=claim.begun_at))
             return Opened(conversation=made, created=True, note=_BROKEN_OFF)
-        return Opened(conversation=await _make(letta, keys, slot), created=True)
+        return Opened(conversation=await _make(letta, keys, slot, make), created=True)
 
 
 async def _known(letta: Letta, claim: Claim | None) -> Opened | None:
@@ -76,7 +86,7 @@ async def _known(letta: Letta, claim: Claim | None) -> Opened | None:
     return Opened(conversation=conversation, created=False, note=_ARCHIVED if conversation.archived else None)
 
 
-async def _make(letta: Letta, keys: Keys, slot: Slot) -> Conversation:
+async def _make(letta: Letta, keys: Keys, slot: Slot, make: Maker) -> Conversation:
     newest = next(iter(await _page(letta, slot.agent_id, None, 1)), None)
     begun = Claim(
         conversation_id=None,
@@ -87,7 +97,7 @@ async def _make(letta: Letta, keys: Keys, slot: Slot) -> Conversation:
     )
     await keys.keep(slot, begun)
     try:
-        made = await letta.create_conversation(NewConversation(agent_id=slot.agent_id, summary=slot.key))
+        made = await make(NewConversation(agent_id=slot.agent_id, summary=slot.key))
     except errors.OutcomeUnknown:
         raise errors.OpeningUnclear(slot.key) from None
     except errors.LettaFailure:

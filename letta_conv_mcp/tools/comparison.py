@@ -17,6 +17,7 @@ from letta_conv_mcp.tools.agents import resolve_agent
 from letta_conv_mcp.tools.arguments import AgentId, MessageText, WaitSeconds
 from letta_conv_mcp.tools.progress import relay_branches
 from letta_conv_mcp.tools.waiting import wait_of
+from letta_conv_mcp.turns.hub import Hub
 from letta_conv_mcp.turns.turn import Turn
 from letta_conv_mcp.views import Branch, Comparison
 
@@ -87,7 +88,7 @@ async def _plan(
         return [(_Planned(wanted, conversation_id=wanted), partial(_look_up, app.letta)) for wanted in conversation_ids]
     found = await resolve_agent(app, agent)
     return [
-        (_Planned(f"{found.name} {number}", agent_id=found.id), partial(_make, app.letta, f"{title} ({number})"))
+        (_Planned(f"{found.name} {number}", agent_id=found.id), partial(_make, app.hub, f"{title} ({number})"))
         for number in range(1, (copies or 0) + 1)
     ]
 
@@ -107,12 +108,12 @@ def _check(agents: list[str] | None, conversation_ids: list[str] | None, copies:
 async def _meet(app: App, wanted: str, title: str, branch: _Planned) -> None:
     found = await resolve_agent(app, wanted)
     branch.name, branch.agent_id = found.name, found.id
-    await _make(app.letta, title, branch)
+    await _make(app.hub, title, branch)
 
 
-async def _make(letta: Letta, title: str, branch: _Planned) -> None:
+async def _make(hub: Hub, title: str, branch: _Planned) -> None:
     new = NewConversation(agent_id=branch.agent_id or "", summary=title)
-    branch.conversation_id = (await letta.create_conversation(new)).id
+    branch.conversation_id = (await hub.create_conversation(new)).id
 
 
 async def _look_up(letta: Letta, branch: _Planned) -> None:

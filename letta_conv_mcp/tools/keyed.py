@@ -33,5 +33,5 @@ async def open_conversation(
     app = app_of(ctx)
     agent = await resolve_agent(app, agent_id)
     slot = Slot(server=app.settings.base_url or "", agent_id=agent.id, key=key)
-    opened = await open_keyed(app.letta, app.keys, slot)
+    opened = await open_keyed(app.letta, app.keys, slot, app.hub.create_conversation)
     return OpenedConversation(**dict(opened.conversation), created=opened.created, note=opened.note)
