@@ -47,6 +47,7 @@ bench: install
 	$(BIN)/python -m bench.export
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.recovery
+	$(BIN)/python -m bench.refresh
 
 # Random faults before a real Letta for as long as MINUTES says, with a printed seed.
 MINUTES ?= 30

@@ -129,15 +129,6 @@ def _parser() -> argparse.ArgumentParser:
         const="off",
         help="never ask the host's person for approvals (LETTA_CONV_ELICITATION)",
     )
-    shared.add_argument("--toolsets", metavar="NAMES", help="groups of tools to offer (LETTA_CONV_TOOLSETS)")
-    shared.add_argument("--tools", metavar="NAMES", help="further tools to offer (LETTA_CONV_TOOLS)")
-    shared.add_argument("--exclude-tools", metavar="NAMES", help="tools not to offer (LETTA_CONV_EXCLUDE_TOOLS)")
-    shared.add_argument(
-        "--read-only",
-        action="store_const",
-        const="on",
-        help="offer only tools that change nothing (LETTA_CONV_READ_ONLY)",
-    )
     shared.add_argument("--agents", metavar="NAMES", help="the only agents that can be reached (LETTA_CONV_AGENTS)")
     shared.add_argument(
         "--log-content",
@@ -158,12 +149,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--local-model", metavar="HANDLE", help="the model of agents made there (LETTA_LOCAL_MODEL)")
     shared.add_argument("--log-level", metavar="LEVEL", help="what goes to stderr (LETTA_CONV_LOG_LEVEL)")
+    # For what a model is offered; what a person runs reaches every tool.
+    offering = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    offering.add_argument("--toolsets", metavar="NAMES", help="groups of tools to offer (LETTA_CONV_TOOLSETS)")
+    offering.add_argument("--tools", metavar="NAMES", help="further tools to offer (LETTA_CONV_TOOLS)")
+    offering.add_argument("--exclude-tools", metavar="NAMES", help="tools not to offer (LETTA_CONV_EXCLUDE_TOOLS)")
+    offering.add_argument(
+        "--read-only",
+        action="store_const",
+        const="on",
+        help="offer only tools that change nothing (LETTA_CONV_READ_ONLY)",
+    )
     parser = argparse.ArgumentParser(
         prog="letta-conv-mcp",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[shared],
+        parents=[shared, offering],
         # It would take a command's --agent for one of its own that begin so.
         allow_abbrev=False,
     )

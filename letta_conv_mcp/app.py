@@ -32,10 +32,14 @@ class App:
     cancels: Cancels
     folder: StateFolder
     keys: Keys
+    offered: frozenset[str]
+    """The tools that the host is offered, by name."""
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncGenerator[App]:
+async def open_app(
+    settings: Settings, letta: Letta, cancels: Cancels, offered: frozenset[str] = frozenset()
+) -> AsyncGenerator[App]:
     """An App whose readers end with the block. Closing leaves the agents' runs alone; they go on in Letta."""
     folder = state_folder_of(settings)
     async with anyio.create_task_group() as group:
@@ -50,6 +54,7 @@ async def open_app(settings: Settings, letta: Letta, cancels: Cancels) -> AsyncG
             cancels=cancels,
             folder=folder,
             keys=SqliteKeys(folder),
+            offered=offered,
         )
         group.cancel_scope.cancel()
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from letta_conv_mcp.letta.content import shortened
 from letta_conv_mcp.views import Approval, Branch, Reply
 
-TEXTS_CHARS = 18_000
-"""All texts together stay at about 4,500 tokens, so that with everything else the whole stays below 8,000."""
+TEXTS_CHARS = 16_000
+"""All texts together stay at about 4,000 tokens, so that with everything else the whole stays below 8,000."""
 NAME_CHARS = 80
-ARGUMENTS_CHARS = 200
-APPROVALS_CHARS = 600
+ARGUMENTS_CHARS = 400
+"""Of all calls of a branch together; retrieve_conversation shows them in full."""
+SHORTEST_ARGUMENTS = 20
 PROBLEM_CHARS = 400
 
 
@@ -66,8 +67,11 @@ def _cut(branch: Branch, chars: int) -> Branch:
 
 
 def _approvals(approvals: Sequence[Approval]) -> str | None:
+    """Each call by its id, which no cut may take away: all are answered together."""
+    chars = max(SHORTEST_ARGUMENTS, ARGUMENTS_CHARS // max(1, len(approvals)))
     calls = [
-        f"{approval.tool_call_id}: {approval.tool}({shortened(approval.arguments, ARGUMENTS_CHARS)})"
+        f"{approval.tool_call_id}: {approval.tool}({shortened(approval.arguments, chars)})"
+        f"{' [client_tool]' if approval.client_tool else ''}"
         for approval in approvals
     ]
-    return shortened("; ".join(calls), APPROVALS_CHARS) if calls else None
+    return "; ".join(calls) or None

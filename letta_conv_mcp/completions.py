@@ -18,7 +18,7 @@ from mcp_types import CompleteRequestParams, CompleteResult, Completion, PromptR
 from letta_conv_mcp.app import App
 from letta_conv_mcp.errors import LettaFailure
 from letta_conv_mcp.prompts import Completes, PromptEntry
-from letta_conv_mcp.resources import TEMPLATES
+from letta_conv_mcp.resources import Template
 from letta_conv_mcp.views import Agent, Conversation
 
 _logger = logging.getLogger(__name__)
@@ -36,18 +36,20 @@ Candidate: TypeAlias = tuple[str, str]
 """A value, and the words that it is found by."""
 
 
-def add_completions(server: MCPServer[App], prompts: Collection[PromptEntry]) -> None:
+def add_completions(server: MCPServer[App], prompts: Collection[PromptEntry], templates: Collection[Template]) -> None:
     """Complete the arguments of these prompts, and of the resource templates."""
     in_prompts: dict[str, Kinds] = {
         entry.name: {each.name: each.completes for each in entry.arguments} for entry in prompts
     }
+
+    addresses = {template.uri for template in templates}
 
     async def complete(ctx: ServerRequestContext[App, Any], params: CompleteRequestParams) -> CompleteResult:
         is_address = not isinstance(params.ref, PromptReference)
         kinds: Kinds = {}
         if isinstance(params.ref, PromptReference):
             kinds = in_prompts.get(params.ref.name, {})
-        elif params.ref.uri in TEMPLATES:
+        elif params.ref.uri in addresses:
             kinds = _IN_ADDRESSES
         name = params.argument.name
         filled_in = (params.context.arguments if params.context else None) or {}

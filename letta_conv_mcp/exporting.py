@@ -1,4 +1,7 @@
-"""A whole conversation as a file, page by page, so that its length costs time and no memory."""
+"""A whole conversation as a file, page by page, so that its length costs time and no memory.
+
+But for one that Letta has compacted: its list can only be read at once.
+"""
 
 import os
 from collections.abc import Awaitable, Callable

@@ -87,7 +87,8 @@ async def _known(letta: Letta, claim: Claim | None) -> Opened | None:
 
 
 async def _make(letta: Letta, keys: Keys, slot: Slot, make: Maker) -> Conversation:
-    newest = next(iter(await _page(letta, slot.agent_id, None, 1)), None)
+    # Not each Letta lists them by when they were made.
+    newest = max(await _page(letta, slot.agent_id, None, PAGE), key=lambda each: each.created_at or "", default=None)
     begun = Claim(
         conversation_id=None,
         begun_at=time.time(),

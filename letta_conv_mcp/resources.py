@@ -3,6 +3,8 @@
 Each has a tool twin served by the same function, since models rarely read resources by themselves.
 """
 
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 import anyio.to_thread
@@ -82,37 +84,71 @@ async def export(ctx: Context[App], name: str) -> str:
     return await anyio.to_thread.run_sync(read_export, app.folder, name)
 
 
-TEMPLATES = {
+@dataclass(frozen=True)
+class Template:
+    """A kind of resource.
+
+    Attributes:
+        uri: its address, with what varies in braces.
+        function: an async function from a Context and what varies to the text.
+        title: the name for people.
+        mime_type: of the text.
+        twin: the tool that gives a model the same; where it isn't offered, neither is this.
+    """
+
+    uri: str
+    function: Callable[..., Awaitable[str]]
+    title: str
+    mime_type: str
+    twin: str
+
+
+_CONVERSATION = "letta://conversations/{conversation_id}"
+TEMPLATES = (
     # A template, because only templates are given the context.
-    "letta://agents{?cursor}": (agents, "Agents", JSON),
-    "letta://agents/{agent_id}/conversations": (agent_conversations, "An agent's conversations", JSON),
-    "letta://conversations/{conversation_id}": (conversation, "Conversation", JSON),
-    "letta://conversations/{conversation_id}/messages{?limit,before}": (messages, "Messages", JSON),
-    "letta://conversations/{conversation_id}/transcript.md": (transcript, "Transcript", MARKDOWN),
-    "letta://exports/{name}": (export, "Export", TEXT),
-}
+    Template("letta://agents{?cursor}", agents, "Agents", JSON, "list_agents"),
+    Template(
+        "letta://agents/{agent_id}/conversations",
+        agent_conversations,
+        "An agent's conversations",
+        JSON,
+        "list_conversations",
+    ),
+    Template(_CONVERSATION, conversation, "Conversation", JSON, "retrieve_conversation"),
+    Template(f"{_CONVERSATION}/messages{{?limit,before}}", messages, "Messages", JSON, "get_history"),
+    Template(f"{_CONVERSATION}/transcript.md", transcript, "Transcript", MARKDOWN, "get_history"),
+    Template("letta://exports/{name}", export, "Export", TEXT, "export_conversation"),
+)
 
 
-def add_resources(server: MCPServer[App]) -> None:
-    """Register the resource templates, and the list of what there is now."""
-    for template, (function, title, mime_type) in TEMPLATES.items():
-        server.resource(template, title=title, mime_type=mime_type)(function)
+def offered_templates(tools: Collection[str]) -> list[Template]:
+    """The kinds of resources whose tool twins are among those that are offered."""
+    return [template for template in TEMPLATES if template.twin in tools]
+
+
+def add_resources(server: MCPServer[App], templates: Collection[Template]) -> None:
+    """Register these resource templates, and the list of what there is now."""
+    for template in templates:
+        server.resource(template.uri, title=template.title, mime_type=template.mime_type)(template.function)
     # The SDK's own list is static and has no pages; it offers no public way to replace it.
     server._lowlevel_server.add_request_handler("resources/list", PaginatedRequestParams, list_resources)  # noqa: SLF001
 
 
 async def list_resources(ctx: ServerRequestContext[App, Any], params: PaginatedRequestParams) -> ListResourcesResult:
     """The agents and the recent conversations, a page at a time."""
+    app = ctx.lifespan_context
+    of_agents = Resource(uri=AGENTS_URI, name="agents", title="Agents", mime_type=JSON)
+    first = [of_agents] if params.cursor is None and "list_agents" in app.offered else []
+    if not {"list_conversations", "get_history"} <= app.offered:
+        return ListResourcesResult(resources=list(first))
     try:
-        page = await conversation_page(ctx.lifespan_context, ConversationQuery(), limit=LISTED, cursor=params.cursor)
+        page = await conversation_page(app, ConversationQuery(), limit=LISTED, cursor=params.cursor)
     except UnknownCursor as failure:
         raise MCPError(INVALID_PARAMS, str(failure)) from None
     except LettaFailure as failure:
         raise MCPError(INTERNAL_ERROR, str(failure)) from None
     listed = [_listed(conversation) for conversation in page.conversations]
-    if params.cursor is None:
-        listed.insert(0, Resource(uri=AGENTS_URI, name="agents", title="Agents", mime_type=JSON))
-    return ListResourcesResult(resources=listed, next_cursor=page.next_cursor)
+    return ListResourcesResult(resources=[*first, *listed], next_cursor=page.next_cursor)
 
 
 def _listed(conversation: Conversation) -> Resource:

@@ -59,8 +59,12 @@ class _Walk:
     async def through(self, letta: Letta) -> None:
         ids, are_all = await self._conversation_ids(letta)
         ahead = deque[tuple[str, str | None]]((conversation_id, None) for conversation_id in ids)
-        while ahead and self.looked_at < MESSAGES and len(self.hits) < self.limit:
+        while ahead and self.looked_at < MESSAGES:
             conversation_id, cursor = ahead.popleft()
+            if cursor is not None and len(self.hits) >= self.limit:
+                # The newest page of each was looked at.
+                ahead.appendleft((conversation_id, cursor))
+                break
             try:
                 page = await read_history(letta, conversation_id, limit=PAGE, before=cursor, whole=True)
             except ConversationNotFound:
@@ -108,9 +112,11 @@ class _Walk:
         newest_first = sorted(self.hits, key=lambda hit: hit.date or "", reverse=True)
         where = f"{len(self.conversations)} conversation{'s' if len(self.conversations) != 1 else ''}"
         back = f", back to {self.oldest}" if self.oldest else ""
-        rest = "; there is nothing further" if self.is_complete else "; older ones were not looked at"
+        more = len(self.hits) - self.limit
+        left_out = f"; {more} more of them fit, so narrow the query" if more > 0 else ""
+        rest = "; there is nothing further" if self.is_complete else "; further ones were not looked at"
         return SearchResult(
-            hits=newest_first[: self.limit], searched=f"{self.looked_at} messages of {where}{back}{rest}"
+            hits=newest_first[: self.limit], searched=f"{self.looked_at} messages of {where}{back}{left_out}{rest}"
         )
 
 

@@ -10,10 +10,11 @@ from letta_conv_mcp import __version__
 from letta_conv_mcp.app import App, open_app
 from letta_conv_mcp.cancels import Cancels
 from letta_conv_mcp.completions import add_completions
+from letta_conv_mcp.instructions import instructions_for
 from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.logs import set_levels
 from letta_conv_mcp.prompts import add_prompts, offered_prompts
-from letta_conv_mcp.resources import add_resources
+from letta_conv_mcp.resources import add_resources, offered_templates
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.subscriptions import add_subscriptions
 from letta_conv_mcp.tools import offered_tools
@@ -30,27 +31,6 @@ CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
 }
 """Lists that stay the same while the process lives. Those of conversations, and what is read, are stale at once."""
 
-INSTRUCTIONS = """\
-Talk to Letta agents. An agent keeps memory and tools of its own and remembers across chats. A conversation is one \
-isolated message thread on an agent: what is said in one is not seen in another, while memory blocks and tools are \
-shared by all of an agent's conversations.
-
-Start: to go on with something, list_conversations (search takes part of the summary); for something new, \
-list_agents, then create_conversation with a short summary. Then send_message with the conversation's id. \
-default:<agent_id> is the agent's own thread and works wherever a conversation id does.
-
-Every reply has a `status`; read it before `text`:
-- completed: `text` is the whole reply.
-- running: the agent is still at work and `text` is what it said so far. Call wait_for_reply, also later or after a \
-restart. Never send the message again.
-- awaiting_approval: the agent wants to run a tool and waits for a person. Show `approvals`; decide nothing yourself. \
-Then call answer_approval.
-- failed, cancelled, interrupted: `next_step` says what happened, what to do, and whether sending again is safe.
-
-A message is spoken as the user; the agent may act on it and remembers it. To read without speaking use get_history \
-(newest page first; go back with older_cursor). Lists come in pages: pass next_cursor on until it is null. Results \
-that were cut say so and how to get the rest."""
-
 
 def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPServer[App]:
     """An MCP server for one Letta identity. Building it and starting it touch no network.
@@ -64,10 +44,11 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
     """
 
     tools = offered_tools(settings)
+    offered = frozenset(tool.name for tool in tools)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncGenerator[App]:
-        async with open_letta(settings) as letta, open_app(settings, letta, cancels or Cancels()) as app:
+        async with open_letta(settings) as letta, open_app(settings, letta, cancels or Cancels(), offered) as app:
             yield app
 
     server = MCPServer[App](
@@ -75,7 +56,7 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
         title="Letta conversations",
         description="Talk to Letta agents: conversations as tools and resources.",
         version=__version__,
-        instructions=INSTRUCTIONS,
+        instructions=instructions_for(offered),
         website_url=WEBSITE,
         tools=list(tools),
         lifespan=lifespan,
@@ -83,9 +64,10 @@ def build_server(settings: Settings, *, cancels: Cancels | None = None) -> MCPSe
         cache_hints=CACHE_HINTS,
     )
     set_levels(settings)
-    add_resources(server)
-    prompts = offered_prompts([tool.name for tool in tools])
+    templates = offered_templates(offered)
+    add_resources(server, templates)
+    prompts = offered_prompts(offered)
     add_prompts(server, prompts)
-    add_completions(server, prompts)
+    add_completions(server, prompts, templates)
     add_subscriptions(server)
     return server

@@ -120,7 +120,7 @@ def settings_from_env(environment: Mapping[str, str], has_local: bool = False, /
         base_url = CLOUD_ADDRESS
     elif base_url is None and has_local:
         base_url = LOCAL
-    agents = _names(chosen("agents", "LETTA_CONV_AGENTS")[0])
+    agents = _names(*chosen("agents", "LETTA_CONV_AGENTS"))
     return Settings(
         api_key=_key(api_key),
         base_url=base_url,
@@ -131,8 +131,8 @@ def settings_from_env(environment: Mapping[str, str], has_local: bool = False, /
         refresh_memory=_refresh_memory(*chosen("refresh_memory", "LETTA_CONV_REFRESH_MEMORY")),
         elicitation=_switch(*chosen("elicitation", "LETTA_CONV_ELICITATION"), default=Settings.elicitation),
         toolsets=_toolsets(*chosen("toolsets", "LETTA_CONV_TOOLSETS")),
-        tools=_names(chosen("tools", "LETTA_CONV_TOOLS")[0]),
-        exclude_tools=_names(chosen("exclude_tools", "LETTA_CONV_EXCLUDE_TOOLS")[0]),
+        tools=_names(*chosen("tools", "LETTA_CONV_TOOLS")),
+        exclude_tools=_names(*chosen("exclude_tools", "LETTA_CONV_EXCLUDE_TOOLS")),
         read_only=_switch(*chosen("read_only", "LETTA_CONV_READ_ONLY"), default=Settings.read_only),
         agents=agents,
         log_level=_log_level(*chosen("log_level", "LETTA_CONV_LOG_LEVEL")),
@@ -199,19 +199,23 @@ def _wait_seconds(value: str | None, name: str) -> float:
     return seconds
 
 
-def _names(value: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
+def _names(value: str | None, name: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    if value and not names:
+        # As if nothing had been said, everything would be open.
+        raise SettingsError(f"{name} names nothing, got {value!r}.")
+    return names
 
 
 def _toolsets(value: str | None, name: str) -> tuple[Toolset, ...] | None:
-    toolsets = _names(value)
+    toolsets = _names(value, name)
     if "all" in toolsets:
         return ALL_TOOLSETS
     return tuple(cast("Toolset", _one_of((*ALL_TOOLSETS, "all"), toolset, name)) for toolset in toolsets) or None
 
 
 def _local_tools(value: str | None, name: str) -> tuple[str, ...]:
-    tools = _names(value)
+    tools = _names(value, name)
     for tool in tools:
         if not tool.isidentifier():
             raise SettingsError(f"{name} must be names of tools with commas between them, got {tool!r}.")

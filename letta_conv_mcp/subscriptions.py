@@ -88,7 +88,7 @@ def add_subscriptions(server: MCPServer[App]) -> None:
 async def subscribe(ctx: ServerRequestContext[App, Any], params: SubscribeRequestParams) -> EmptyResult:
     """Up to 2025-11-25: tell this connection of changes of a resource."""
     try:
-        await ctx.lifespan_context.subscribers.subscribe(_connected(ctx), params.uri)
+        await _subscribe(ctx.lifespan_context, _connected(ctx), params.uri)
     except LettaFailure as failure:
         is_theirs = isinstance(failure, ResourceNotFoundError | NotWatchable | TooManyWatched)
         raise MCPError(INVALID_PARAMS if is_theirs else INTERNAL_ERROR, str(failure)) from None
@@ -137,9 +137,16 @@ async def tell_of_changes(ctx: ServerRequestContext[Any, Any], call_next: CallNe
     return result
 
 
+async def _subscribe(app: App, subscriber: Subscriber, uri: str) -> None:
+    if app.offered.isdisjoint(("retrieve_conversation", "get_history")):
+        # What can't be read can't be watched.
+        raise NotWatchable(uri)
+    await app.subscribers.subscribe(subscriber, uri)
+
+
 async def _is_subscribed(app: App, subscriber: Subscriber, uri: str) -> bool:
     try:
-        await app.subscribers.subscribe(subscriber, uri)
+        await _subscribe(app, subscriber, uri)
     except LettaFailure:
         return False
     return True
@@ -167,6 +174,7 @@ def _promise_list_changes(result: HandlerResult) -> None:
 def _note_changes(app: App, params: Mapping[str, Any]) -> None:
     tool = params.get("name")
     arguments = cast("Mapping[str, Any]", params.get("arguments") or {})
+    # Also where it failed: it may have been carried out all the same, and a needless look costs little.
     if tool in CHANGES_LIST:
         app.recent.forget()
         app.subscribers.list_changed()

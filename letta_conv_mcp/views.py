@@ -208,6 +208,11 @@ class Reply(View):
     usage: Usage | SkipJsonSchema[None] = Field(default=None, exclude_if=_is_none)
 
 
+LIVE = "letta-conv-mcp/live"
+"""In the `_meta` of a call: once the reply holds anything, the message is that as JSON, a `Live`. MCP leaves keys with
+a prefix of their own to the two ends: https://modelcontextprotocol.io/specification/2025-11-25/basic#meta"""
+
+
 class Live(View):
     """What a reply holds so far, for a caller that shows it as it grows. Arguments and results of tools are cut."""
 

@@ -13,7 +13,7 @@ from letta_conv_mcp.cli.chat_text import for_people
 from letta_conv_mcp.cli.chat_views import Structure
 from letta_conv_mcp.cli.own_server import CallFailed, call
 from letta_conv_mcp.settings import MAX_WAIT_SECONDS
-from letta_conv_mcp.tools.progress import LIVE
+from letta_conv_mcp.views import LIVE
 
 STOPPING = "stopping … (Ctrl-C again: leave it)"
 

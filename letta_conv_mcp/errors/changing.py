@@ -1,5 +1,7 @@
 """Changing memory, and deleting."""
 
+from typing import Literal
+
 from letta_conv_mcp.errors.failure import LettaFailure, shown
 
 
@@ -8,7 +10,8 @@ class BlockNotFound(LettaFailure):
 
     def __init__(self, agent_id: str, label: str) -> None:
         super().__init__(
-            f"{shown(agent_id)} has no memory block {shown(label)}. Nothing was changed; use another label."
+            f"{shown(agent_id)} has no memory block {shown(label)}. Nothing was changed; call read_memory for the "
+            "labels that it has."
         )
 
 
@@ -50,12 +53,16 @@ class IsolationAtRisk(LettaFailure):
         )
 
 
+_UNAGREED = {
+    "unasked": "A deletion can't be undone: ask the person, then call again with confirm true.",
+    "refused": "The person was asked and did not agree; don't call again unless they ask for it.",
+    "unanswered": "The host did not bring the question to the person. If it can't, have the person set "
+    "LETTA_CONV_ELICITATION to off for this server; then confirm counts.",
+}
+
+
 class ConfirmationNeeded(LettaFailure):
     """A deletion that nobody has agreed to."""
 
-    def __init__(self, conversation_id: str, *, was_asked: bool) -> None:
-        if was_asked:
-            then = "The person was asked and did not agree; don't call again unless they ask for it."
-        else:
-            then = "It can't be undone: ask the person, then call again with confirm true."
-        super().__init__(f"{shown(conversation_id)} was not deleted. {then}")
+    def __init__(self, subject_id: str, why: Literal["unasked", "refused", "unanswered"]) -> None:
+        super().__init__(f"{shown(subject_id)} was not deleted. {_UNAGREED[why]}")

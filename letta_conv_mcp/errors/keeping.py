@@ -39,7 +39,10 @@ class TooManyWatched(LettaFailure):
     """As much is watched for changes as this server watches at a time. `what` is counted."""
 
     def __init__(self, limit: int, what: str) -> None:
-        super().__init__(f"{limit} {what} are watched or watch already. End a subscription, then try again.")
+        super().__init__(
+            f"This server tells of changes for {limit} {what} at most, and has as many already. End a subscription, "
+            "then it is safe to try again."
+        )
 
 
 class ExportNotFound(LettaFailure, ResourceNotFoundError):
@@ -67,8 +70,8 @@ class StateUnusable(LettaFailure):
 
     def __init__(self, problem: str) -> None:
         super().__init__(
-            f"What this server keeps on its own disk can't be used: {problem}. No conversation is made twice for "
-            "that; ask the person to put it right or to set LETTA_CONV_STATE_DIR, then it is safe to try again."
+            f"This server's own folder can't be used: {problem}. Ask the person to put that right, or to set "
+            "LETTA_CONV_STATE_DIR to another folder, where no key is known yet; then it is safe to try again."
         )
 
 

@@ -5,6 +5,7 @@ What lies outside is not found, as if it weren't there; a caller can't tell the 
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from letta_conv_mcp import errors
 from letta_conv_mcp.letta.content import Json
@@ -99,13 +100,19 @@ class LimitedLetta:
             await self._require_agent(query.agent_id)
             return await self._letta.conversations(query, after=after, limit=limit)
         allowed = await self._allowed()
-        kept: list[Conversation] = []
+        listed = [self._listed(replace(query, agent_id=agent_id)) for agent_id in allowed]
+        return await _merged(listed, query, after=after, limit=limit)
+
+    async def _listed(self, query: ConversationQuery) -> AsyncGenerator[Conversation]:
+        """One agent's conversations, a page after the other."""
+        after: str | None = None
         while True:
             page = await self._letta.conversations(query, after=after, limit=PAGE)
-            kept += [conversation for conversation in page if conversation.agent_id in allowed]
+            for conversation in page:
+                yield conversation
             # A Letta that doesn't know a cursor answers with the first page.
-            if len(page) < PAGE or len(kept) >= limit or page[-1].id == after:
-                return kept[:limit]
+            if len(page) < PAGE or page[-1].id == after:
+                return
             after = page[-1].id
 
     async def conversation(self, conversation_id: str) -> Conversation:
@@ -224,3 +231,35 @@ class LimitedLetta:
                     # It may be made later.
                     continue
         return list(dict.fromkeys(self._ids[wanted] for wanted in self._wanted if wanted in self._ids))
+
+
+async def _merged(
+    lists: list[AsyncGenerator[Conversation]], query: ConversationQuery, *, after: str | None, limit: int
+) -> list[Conversation]:
+    """Some conversations of several lists, in the order of all, after one of them.
+
+    Raises:
+        UnknownCursor: none of the lists holds that one.
+    """
+    heads = {place: head for place, each in enumerate(lists) if (head := await anext(each, None)) is not None}
+    choose = max if query.order == "desc" else min
+    kept: list[Conversation] = []
+    is_after = after is None
+    while heads and len(kept) < limit:
+        place = choose(heads, key=lambda place: _moment(heads[place], query))
+        head = heads.pop(place)
+        if is_after:
+            kept.append(head)
+        is_after = is_after or head.id == after
+        if (following := await anext(lists[place], None)) is not None:
+            heads[place] = following
+    if not is_after:
+        raise errors.UnknownCursor("cursor", after or "")
+    return kept
+
+
+def _moment(conversation: Conversation, query: ConversationQuery) -> str:
+    # Dates of one Letta are all written alike. Of a run's end a list says nothing; it is near the last message.
+    if query.order_by == "created_at":
+        return conversation.created_at or ""
+    return conversation.last_message_at or conversation.created_at or ""

@@ -20,10 +20,20 @@ class StateFolder:
     """The folder.
 
     Attributes:
-        path: where it is.
+        chosen: where it is; None for the usual place of this user's state.
     """
 
-    path: Path
+    chosen: Path | None
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        if self.chosen is not None:
+            return self.chosen
+        # Imported where it is needed: hosts wait for the start.
+        from platformdirs import user_state_path
+
+        return user_state_path("letta-conv-mcp", False)
 
     @property
     def keys(self) -> Path:
@@ -62,12 +72,7 @@ class StateFolder:
 
 def state_folder_of(settings: Settings) -> StateFolder:
     """The folder that the settings name, or else the usual one for this user's state."""
-    if settings.state_dir:
-        return StateFolder(Path(settings.state_dir))
-    # Imported where it is needed: hosts wait for the start.
-    from platformdirs import user_state_path
-
-    return StateFolder(user_state_path("letta-conv-mcp", False))
+    return StateFolder(Path(settings.state_dir) if settings.state_dir else None)
 
 
 def unusable(path: Path, error: OSError) -> errors.StateUnusable:

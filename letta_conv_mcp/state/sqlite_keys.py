@@ -35,6 +35,7 @@ CREATE TABLE keys (
 _FIND = """
 SELECT conversation_id, begun_at, newest_id, newest_date FROM keys WHERE server = ? AND agent_id = ? AND key = ?
 """
+_UNKNOWN_PROBLEM = "can't be read or written"
 _PROBLEMS = {
     "SQLITE_NOTADB": "is damaged, or not a database",
     "SQLITE_CORRUPT": "is damaged",
@@ -138,7 +139,7 @@ class SqliteKeys:
     def _unusable(self, error: "Error") -> errors.StateUnusable:
         # The extended names begin with the plain ones: SQLITE_BUSY_SNAPSHOT.
         name = "_".join((getattr(error, "sqlite_errorname", None) or "").split("_")[:2])
-        return errors.StateUnusable(f"{self._folder.keys} {_PROBLEMS.get(name, 'can not be read or written')}")
+        return errors.StateUnusable(f"{self._folder.keys} {_PROBLEMS.get(name, _UNKNOWN_PROBLEM)}")
 
 
 def _version(database: "Connection") -> int:

@@ -37,6 +37,8 @@ from letta_conv_mcp.tools.selection import CatalogEntry, selected
 from letta_conv_mcp.views import View
 
 _READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True)
+_WRITES_HERE = ToolAnnotations(read_only_hint=True, idempotent_hint=False, open_world_hint=True)
+"""Changes nothing in Letta; each call leaves another file."""
 _ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
 _SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 _CHANGES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
@@ -66,7 +68,7 @@ CATALOG = (
     CatalogEntry(delete_agent, "Delete agent", "agents", _DECIDES),
     CatalogEntry(open_conversation, "Open conversation", "patterns", _SETS),
     CatalogEntry(compare_replies, "Compare replies", "patterns", _ADDS),
-    CatalogEntry(export_conversation, "Export conversation", "patterns", _READS),
+    CatalogEntry(export_conversation, "Export conversation", "patterns", _WRITES_HERE),
 )
 
 
@@ -108,7 +110,8 @@ def _with_both_results(
         if isinstance(view, InputRequiredResult):
             return view
         text = TextContent(type="text", text=text_of(view))
-        links = links_of(view, ctx.protocol_version or "")
+        can_read = "get_history" in app_of(ctx).offered
+        links = links_of(view, ctx.protocol_version or "") if can_read else []
         return CallToolResult(content=[text, *links], structured_content=structure_of(view))
 
     # The SDK reads the arguments and the output schema from here.

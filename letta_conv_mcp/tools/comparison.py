@@ -18,6 +18,7 @@ from letta_conv_mcp.tools.arguments import AgentId, MessageText, WaitSeconds
 from letta_conv_mcp.tools.progress import relay_branches
 from letta_conv_mcp.tools.waiting import wait_of
 from letta_conv_mcp.turns.hub import Hub
+from letta_conv_mcp.turns.reply import Stage
 from letta_conv_mcp.turns.turn import Turn
 from letta_conv_mcp.views import Branch, Comparison
 
@@ -25,6 +26,7 @@ MOST = 8
 READY_SECONDS = 15.0
 """How long conversations may take to be made or looked up. What isn't ready then is left out."""
 TITLE_CHARS = 60
+NOT_SENT: tuple[Stage, ...] = ("blocked", "refused", "withdrawn")
 
 _LATE = (
     "Letta did not get this conversation ready in time, so your message was NOT sent here. It is safe to try this one "
@@ -60,7 +62,8 @@ async def compare_replies(
     """Say the same to several agents or conversations at once, and get the replies side by side.
 
     Give agent_ids, conversation_ids or copies. An agent's copies share its memory. Read each branch's `status` as in
-    send_message; not_sent: `next_step` says why. Its conversation_id goes on in send_message and wait_for_reply.
+    send_message; not_sent: see `next_step`. To go on with one, pass its conversation_id to send_message or
+    wait_for_reply.
     """
     wait = wait_of(ctx, wait_seconds, "full")
     branches = await _ready(await _plan(app_of(ctx), message, agent_ids, conversation_ids, copies, agent_id))
@@ -143,7 +146,10 @@ def _shown(branch: _Planned) -> Branch:
     problem = branch.problem or _LATE
     if branch.turn is not None:
         try:
-            return branch_of_reply(branch.name, branch.agent_id, branch.turn.reply("full"))
+            shown = branch_of_reply(branch.name, branch.agent_id, branch.turn.reply("full"))
+            # Whatever else goes on there is not an answer to this message.
+            is_sent = branch.turn.stage not in NOT_SENT
+            return shown if is_sent else shown.model_copy(update={"status": "not_sent", "text": "", "run_id": None})
         except LettaFailure as failure:
             # It could not be sent, here alone.
             problem = str(failure)

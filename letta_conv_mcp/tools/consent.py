@@ -52,7 +52,8 @@ def can_ask(ctx: Context[App], reply: Reply) -> bool:
     is_question = reply.status == "awaiting_approval" and bool(reply.approvals)
     if not is_question or any(approval.client_tool for approval in reply.approvals):
         return False
-    return can_elicit(ctx)
+    # Whoever takes away the tool that decides wants nothing decided through here.
+    return "answer_approval" in app_of(ctx).offered and can_elicit(ctx)
 
 
 def can_elicit(ctx: Context[App]) -> bool:

@@ -11,7 +11,8 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, Inpu
 from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
-from letta_conv_mcp.errors import ConfirmationNeeded
+from letta_conv_mcp.errors import ConfirmationNeeded, OwnThread
+from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 from letta_conv_mcp.tools.agents import resolve_agent
 from letta_conv_mcp.tools.arguments import ConversationId
 from letta_conv_mcp.tools.consent import can_elicit, elicited, is_modern
@@ -43,6 +44,8 @@ async def delete_conversation(
     To put it away instead, call update_conversation with archived.
     """
     letta = app_of(ctx).letta
+    if conversation_id.startswith(DEFAULT_PREFIX):
+        raise OwnThread("be deleted")
     conversation = await letta.conversation(conversation_id)
     what = f"the conversation {_named(conversation.id, conversation.summary)} with all its messages"
     if (question := await _agreement(ctx, conversation.id, what, confirm=confirm)) is not None:
@@ -79,7 +82,7 @@ async def _agreement(ctx: Context[App], subject_id: str, what: str, *, confirm: 
     """
     if not can_elicit(ctx):
         if not confirm:
-            raise ConfirmationNeeded(subject_id, was_asked=False)
+            raise ConfirmationNeeded(subject_id, "unasked")
         return None
     question = f"Delete {what}? This can't be undone."
     if is_modern(ctx) and not ctx.request_state:
@@ -94,18 +97,11 @@ async def _agreement(ctx: Context[App], subject_id: str, what: str, *, confirm: 
         answer = given if asked == subject_id and isinstance(given, ElicitResult) else None
     else:
         answer = await elicited(ctx, question, SCHEMA)
-    if not _says_delete(answer):
-        raise ConfirmationNeeded(subject_id, was_asked=True)
+    if answer is None:
+        raise ConfirmationNeeded(subject_id, "unanswered")
+    if answer.action != "accept" or (answer.content or {}).get("decision") != "delete":
+        raise ConfirmationNeeded(subject_id, "refused")
     return None
-
-
-def _says_delete(answer: ElicitResult | None) -> bool:
-    return (
-        answer is not None
-        and answer.action == "accept"
-        and answer.content is not None
-        and answer.content.get("decision") == "delete"
-    )
 
 
 def _named(subject_id: str, name: str | None) -> str:

@@ -16,7 +16,7 @@ async def export_conversation(
     conversation_id: ConversationId,
     format: FormatName = "markdown",  # noqa: A002
 ) -> Export:
-    """Write a conversation's whole transcript, of any length, to a file on this machine.
+    """Write a conversation's whole transcript, of any length, to a file on this machine; the newest 20 are kept.
 
     Returns where it is, and how it begins. markdown is what was said and done, for people; json and jsonl hold every
     message. To read a part here, call get_history.

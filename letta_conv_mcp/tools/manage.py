@@ -56,6 +56,6 @@ async def compact_conversation(ctx: Context[App], conversation_id: ConversationI
 
 
 async def recompile_conversation(ctx: Context[App], conversation_id: ConversationId) -> Recompilation:
-    """Bring a conversation up to date with its agent's memory blocks, where they have changed since it began."""
+    """Bring a conversation up to date with its agent's memory blocks. send_message usually does so by itself."""
     prompt = await app_of(ctx).letta.recompile_conversation(conversation_id)
     return Recompilation(conversation_id=conversation_id, prompt_chars=len(prompt))

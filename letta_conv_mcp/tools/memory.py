@@ -47,8 +47,8 @@ async def search_messages(
 ) -> SearchResult:
     """Find messages by their words, in one conversation or in all of an agent's.
 
-    `searched` says how far was looked. For what was said around a hit, call get_history with its message_id as before
-    and as after.
+    `searched` says how far was looked. Around a hit: call get_history with its message_id as before, then again as
+    after.
     """
     app = app_of(ctx)
     if conversation_id is not None and agent_id is not None:

@@ -38,8 +38,8 @@ async def send_message(
         list[str] | None,
         Field(max_length=MOST_IMAGES, description="https or data: URLs"),
     ] = None,
-    max_steps: Annotated[int | None, Field(ge=1, description="The agent's limit")] = None,
-    override_model: Annotated[str | None, Field(description="A model handle")] = None,
+    max_steps: Annotated[int | None, Field(ge=1, description="The agent's steps at most")] = None,
+    override_model: Annotated[str | None, Field(description="A model handle, for this message")] = None,
     wait_seconds: WaitSeconds = None,
     detail: DetailLevel = "concise",
 ) -> Reply | InputRequiredResult:

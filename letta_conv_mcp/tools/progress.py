@@ -24,9 +24,6 @@ HEARTBEAT_SECONDS = 10.0
 LINE_CHARS = 200
 """Claude Code cuts a progress message here."""
 
-LIVE = "letta-conv-mcp/live"
-"""In the `_meta` of a call: once the reply holds anything, the message is that as JSON, a `Live`. MCP leaves keys with
-a prefix of their own to the two ends: https://modelcontextprotocol.io/specification/2025-11-25/basic#meta"""
 LIVE_PAUSE_SECONDS = 0.05
 LIVE_TOOL_CHARS = 500
 NAME_CHARS = 40

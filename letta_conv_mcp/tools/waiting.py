@@ -14,10 +14,10 @@ from letta_conv_mcp.app import App, app_of
 from letta_conv_mcp.cancels import is_time_out
 from letta_conv_mcp.errors import ApprovalsMismatch
 from letta_conv_mcp.tools.consent import Asked, Consent, answer_of_round, ask, can_ask, is_modern, question_result
-from letta_conv_mcp.tools.progress import LIVE, Relay, relay_progress
+from letta_conv_mcp.tools.progress import Relay, relay_progress
 from letta_conv_mcp.turns.decisions import Verdict
 from letta_conv_mcp.turns.turn import Input, Turn
-from letta_conv_mcp.views import Detail, Reply
+from letta_conv_mcp.views import LIVE, Detail, Reply
 
 DENIED = "The person denied it."
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import anyio
 
-from letta_conv_mcp.errors import LettaFailure
+from letta_conv_mcp.errors import IsolationAtRisk, LettaFailure, NotLetta, NotSupported
 from letta_conv_mcp.letta.port import Letta, MemoryState, NewConversation, Prompt
 from letta_conv_mcp.turns.freshness import is_other, tells_all
 from letta_conv_mcp.turns.recover import standing_of
@@ -98,7 +98,12 @@ class Memories:
         standing = await standing_of(self._letta, conversation_id)
         if standing.running_run_id is not None or standing.approvals:
             return False
-        after = await self._letta.recompile_conversation(conversation_id)
+        try:
+            after = await self._letta.recompile_conversation(conversation_id)
+        except (NotLetta, NotSupported, IsolationAtRisk):
+            # It never can be made anew here, so there is no use in looking before every message.
+            _keep(self._marks, conversation_id, memory.mark)
+            raise
         _keep(self._marks, conversation_id, memory.mark)
         # Where the prompt is shown to nobody, and nothing is known of its age, nothing is claimed.
         return known is not None if before is None else is_other(before, after)

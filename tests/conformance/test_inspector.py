@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from letta_conv_mcp import __version__
+from letta_conv_mcp.instructions import instructions_for
 from letta_conv_mcp.prompts import PROMPTS
-from letta_conv_mcp.server import INSTRUCTIONS, NAME
+from letta_conv_mcp.server import NAME
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools import CATALOG
 from letta_conv_mcp.tools.selection import selected
@@ -51,7 +52,7 @@ def test_the_server_says_who_it_is_and_how_to_use_it(inspect: Inspect, era: str)
 
     assert answer["protocolVersion"] == REVISION_OF[era]
     assert (answer["serverInfo"]["name"], answer["serverInfo"]["version"]) == (NAME, __version__)
-    assert answer["instructions"] == INSTRUCTIONS
+    assert answer["instructions"] == instructions_for([entry.name for entry in selected(CATALOG, Settings())])
     assert answer["capabilities"].keys() >= {"prompts", "resources", "tools"}
 
 

@@ -8,7 +8,8 @@ import pytest
 from mcp import Client
 from mcp.server.mcpserver.tools import Tool
 
-from letta_conv_mcp.server import INSTRUCTIONS, build_server
+from letta_conv_mcp.instructions import instructions_for
+from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import ALL_TOOLSETS, DEFAULT_TOOLSETS, Settings, Toolset
 from letta_conv_mcp.tools import CATALOG, offered_tools
 from tests.conftest import Place
@@ -97,7 +98,9 @@ async def test_the_list_of_tools_stays_within_its_budget(mode: str, toolsets: tu
 
 def test_the_instructions_fit_where_hosts_cut_them() -> None:
     """Claude Code cuts at 2,048 characters."""
-    assert len(INSTRUCTIONS) <= 2048
+    instructions = instructions_for(TOOLS)
+
+    assert len(instructions) <= 2048
     for word in (
         "list_conversations",
         "create_conversation",
@@ -106,7 +109,7 @@ def test_the_instructions_fit_where_hosts_cut_them() -> None:
         "get_history",
         "answer_approval",
     ):
-        assert word in INSTRUCTIONS
+        assert word in instructions
 
 
 def leaves(value: object) -> list[str]:

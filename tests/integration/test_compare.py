@@ -68,7 +68,7 @@ async def test_a_pending_approval_and_an_unknown_conversation_leave_the_others_a
 
     first, second, third = done["branches"]
     assert (first["status"], first["text"]) == ("completed", "echo: And now?")
-    assert second["status"] == "awaiting_approval"
+    assert second["status"] == "not_sent"
     assert "NOT sent" in second["next_step"]
     assert "delete_everything({})" in second["approvals"]
     assert third["status"] == "not_sent"
@@ -152,7 +152,7 @@ async def test_long_replies_are_cut_so_that_the_whole_can_be_read(fake: FakeLett
         about = {name: branch[name] for name in ("conversation_id", "run_id")}
         whole = await call(client, "wait_for_reply", **about, detail="full")
 
-    assert "`text` is cut to 4500 of 15006 characters" in branch["next_step"]
+    assert "`text` is cut to 4000 of 15006 characters" in branch["next_step"]
     assert whole["text"].startswith(branch["text"])
     assert len(str(result.structured_content)) < 32_000
 
@@ -217,3 +217,25 @@ def test_a_host_that_takes_the_call_back_stops_every_branch_unless_its_time_ran_
 
     assert ends == (["cancelled"] if is_stop else ["completed"]) * 3
     assert [heard(fake, talk.id) for talk in talks] == [["#hold all hello"]] * 3
+
+
+@pytest.mark.anyio
+async def test_where_the_message_was_not_sent_no_other_run_is_passed_off_as_its_own(
+    fake: FakeLetta, settings: Settings
+) -> None:
+    agent = fake.add_agent("Ada", tools=[Tool("erase", "erased", requires_approval=True)])
+    busy, asking = fake.add_conversation(agent, summary="busy"), fake.add_conversation(agent, summary="asking")
+    async with Client(build_server(settings)) as one, Client(build_server(settings)) as other:
+        await call(one, "send_message", conversation_id=busy.id, message="#hold key hello", wait_seconds=0)
+        await call(one, "send_message", conversation_id=asking.id, message="#tool erase {}")
+        done = await call(
+            other, "compare_replies", message="me too", conversation_ids=[busy.id, asking.id], wait_seconds=1
+        )
+        fake.release("key")
+        await call(one, "wait_for_reply", conversation_id=busy.id)
+
+    assert outcomes(done) == [("not_sent", "")] * 2
+    assert [branch["run_id"] for branch in done["branches"]] == [None, None]
+    assert all("NOT sent" in branch["next_step"] for branch in done["branches"])
+    assert heard(fake, busy.id) == ["#hold key hello"]
+    assert heard(fake, asking.id) == ["#tool erase {}"]

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from mcp import Client
-from mcp_types import ElicitResult
+from mcp_types import INTERNAL_ERROR, ElicitResult, ErrorData
 
 from letta_conv_mcp.server import build_server
 from tests.conftest import Place
@@ -142,3 +142,23 @@ async def test_an_agent_is_not_deleted_without_a_word_of_the_persons(client: Cli
 
     assert sentence.endswith("ask the person, then call again with confirm true.")
     assert (await call(client, "retrieve_agent", agent_id=agent_id))["id"] == agent_id
+
+
+async def test_a_host_that_can_not_ask_after_all_is_not_taken_for_a_refusal(place: Place) -> None:
+    person = Person([ErrorData(code=INTERNAL_ERROR, message="no window")])
+    async with host(place.settings, "legacy", person) as client:
+        conversation_id = await place.new_conversation(client)
+
+        sentence = await failure(client, "delete_conversation", conversation_id=conversation_id, confirm=True)
+
+        assert "The host did not bring the question to the person." in sentence
+        assert await is_there(client, conversation_id)
+
+
+async def test_nobody_is_asked_about_an_agents_own_thread(place: Place, era: str) -> None:
+    person = Person([])
+    async with host(place.settings, era, person) as client:
+        sentence = await failure(client, "delete_conversation", conversation_id=f"default:{place.agent_id}")
+
+    assert sentence.startswith("An agent's own thread can't be deleted.")
+    assert person.asked == []

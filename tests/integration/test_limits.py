@@ -12,8 +12,9 @@ from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.tools import CATALOG
 from tests.conftest import Place
-from tests.fake import FakeLetta
+from tests.fake import FakeLetta, Tool
 from tests.integration.calls import call, failure, text_of_result
+from tests.integration.test_elicitation import Person, host
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
 
@@ -72,7 +73,8 @@ async def test_no_tool_reaches_another_agent_or_tells_that_it_is_there(limited: 
 
     for tool, arguments in tried:
         sentence = await failure(limited.client, tool, **arguments)
-        assert "No agent" in sentence or "No conversation" in sentence, (tool, sentence)
+        # Of an agent's own thread one is told that none can be deleted, whoever's it is.
+        assert any(words in sentence for words in ("No agent", "No conversation", "own thread")), (tool, sentence)
         assert HIDDEN not in sentence
     assert {tool for tool, _ in tried} == set(offered) - {"list_agents"}
 
@@ -233,3 +235,50 @@ async def test_prompts_are_offered_only_with_the_tools_that_they_name(place: Pla
         completion = (await client.complete(ref, {"name": "agent", "value": ""})).completion
 
     assert (offered, completion.values) == (["brief_me"], [])
+
+
+async def test_what_tools_may_not_read_no_resource_shows(fake: FakeLetta, era: str) -> None:
+    """Ours: each resource is the twin of a tool, and goes with it."""
+    talk = fake.add_conversation(fake.add_agent("Ada"), summary="Secret")
+    settings = Settings(base_url=fake.base_url, tools=("send_message", "wait_for_reply"))
+    base = f"letta://conversations/{talk.id}"
+    ref = ResourceTemplateReference(uri="letta://conversations/{conversation_id}/transcript.md")
+    async with Client(build_server(settings), mode=era) as client:
+        templates = (await client.list_resource_templates()).resource_templates
+        resources = (await client.list_resources()).resources
+        for uri in (base, f"{base}/messages", f"{base}/transcript.md", "letta://agents", "letta://exports/x"):
+            with pytest.raises(MCPError):
+                await client.read_resource(uri)
+        completed = (await client.complete(ref, {"name": "conversation_id", "value": "Secret"})).completion.values
+        if era == "legacy":
+            with pytest.raises(MCPError, match="can't be watched"):
+                await client.subscribe_resource(base)  # pyright: ignore[reportDeprecated]
+        sent = await client.call_tool("send_message", {"conversation_id": talk.id, "message": "hello"})
+
+    assert (templates, resources, completed) == ([], [], [])
+    assert [part.type for part in sent.content] == ["text"]
+
+
+async def test_where_nothing_may_be_decided_nobody_is_asked_to(fake: FakeLetta, era: str) -> None:
+    talk = fake.add_conversation(fake.add_agent("Ada", tools=[Tool("erase", "erased", requires_approval=True)]))
+    person = Person([])
+    settings = Settings(base_url=fake.base_url, exclude_tools=("answer_approval",))
+    async with host(settings, era, person) as client:
+        reply = await call(client, "send_message", conversation_id=talk.id, message="#tool erase {}")
+
+    assert (reply["status"], person.asked) == ("awaiting_approval", [])
+
+
+async def test_one_agents_conversations_are_asked_for_and_not_everybodys(fake: FakeLetta) -> None:
+    """Ours: what is completed while somebody types must not walk through all that there is."""
+    ada, bob = fake.add_agent("Ada"), fake.add_agent("Bob")
+    for _ in range(300):
+        fake.add_conversation(bob)
+    own = fake.add_conversation(ada)
+    async with Client(build_server(Settings(base_url=fake.base_url, agents=("Ada",)))) as client:
+        listed = (await client.list_resources()).resources
+
+    assert [own.id in str(resource.uri) for resource in listed] == [False, True]
+    asked = fake.requests_to("GET", "/v1/conversations/")
+    assert [request.query["agent_id"] for request in asked] == [[ada.id]] * len(asked)
+    assert len(asked) <= 2

@@ -6,8 +6,7 @@ import pytest
 from mcp import Client
 from mcp_types import RequestParamsMeta
 
-from letta_conv_mcp.tools.progress import LIVE
-from letta_conv_mcp.views import Live
+from letta_conv_mcp.views import LIVE, Live
 from tests.fake import FakeLetta
 from tests.fake.seed import TOOLS
 from tests.integration.calls import Progress

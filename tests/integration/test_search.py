@@ -89,7 +89,7 @@ async def test_a_walk_ends_at_its_bound_and_says_so(
     found = await call(fake_client, "search_messages", agent_id="Ada", query="nowhere to be found")
 
     assert found["hits"] == []
-    assert found["searched"].endswith("; older ones were not looked at")
+    assert found["searched"].endswith("; further ones were not looked at")
     assert "of 3 conversations" in found["searched"], "the long one must not hide the others"
 
 
@@ -100,7 +100,7 @@ async def test_hits_are_as_many_as_were_asked_for(fake: FakeLetta, fake_client: 
     found = await call(fake_client, "search_messages", conversation_id=talk.id, query="good morning", limit=3)
 
     assert len(found["hits"]) == 3
-    assert found["searched"].endswith("; older ones were not looked at")
+    assert found["searched"].endswith("; further ones were not looked at")
 
 
 async def test_an_unknown_conversation_is_named(client: Client) -> None:
@@ -115,3 +115,29 @@ async def test_a_failure_of_letta_s_search_is_told(fake: FakeLetta, fake_client:
     fake.fail("POST", "/v1/messages/search", Answer(401, {"detail": "Unauthorized"}), times=None)
 
     assert "wants a key" in await failure(fake_client, "search_messages", agent_id="Ada", query="x")
+
+
+async def test_hits_that_are_left_out_are_counted(fake: FakeLetta, fake_client: Client) -> None:
+    """Ours: nothing is said to be all when it is not."""
+    talk = fake.add_conversation(fake.add_agent("Ada"))
+    fake.add_messages(talk, 60)
+
+    everything = await call(fake_client, "search_messages", conversation_id=talk.id, query="a", limit=100)
+    some = await call(fake_client, "search_messages", conversation_id=talk.id, query="a", limit=2)
+
+    assert some["hits"] == everything["hits"][:2]
+    assert f"; {len(everything['hits']) - 2} more of them fit, so narrow the query" in some["searched"]
+    assert "more of them fit" not in everything["searched"]
+
+
+async def test_the_newest_page_of_every_conversation_is_looked_at(fake: FakeLetta, fake_client: Client) -> None:
+    """Ours: enough hits in one must not hide newer ones in another."""
+    agent = fake.add_agent("Ada")
+    talks = [fake.add_conversation(agent) for _ in range(3)]
+    for talk in talks:
+        fake.add_messages(talk, 20)
+
+    found = await call(fake_client, "search_messages", agent_id="Ada", query="good morning", limit=1)
+
+    assert len(found["hits"]) == 1
+    assert "of 4 conversations" in found["searched"]

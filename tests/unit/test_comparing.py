@@ -59,3 +59,21 @@ def test_the_largest_comparison_is_small_enough_to_read() -> None:
 
     assert sum(len(each.model_dump_json()) for each in branches) < 32_000
     assert len(branch_not_sent("n" * 500, None, None, "p" * 5_000).model_dump_json()) < 1_000
+
+
+def test_no_cut_takes_away_an_id() -> None:
+    """Ours: answer_approval wants every pending call at once."""
+    calls = [Approval(tool_call_id=f"call-{number}", tool="t" * 60, arguments="a" * 4_000) for number in range(9)]
+    reply = Reply(status="awaiting_approval", text="", conversation_id="conv-1", approvals=calls)
+
+    shown = branch_of_reply("Ada", "agent-1", reply).approvals or ""
+
+    assert all(f"call-{number}: " in shown for number in range(9))
+    assert len(shown) < 2_000
+
+
+def test_a_call_that_only_its_client_can_run_is_marked() -> None:
+    call = Approval(tool_call_id="call-1", tool="open", arguments="{}", client_tool=True)
+    reply = Reply(status="awaiting_approval", text="", conversation_id="conv-1", approvals=[call])
+
+    assert branch_of_reply("Ada", None, reply).approvals == "call-1: open({}) [client_tool]"

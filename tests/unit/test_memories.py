@@ -8,7 +8,7 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from letta_conv_mcp.errors import LettaUnavailable
+from letta_conv_mcp.errors import LettaUnavailable, NotLetta
 from letta_conv_mcp.letta.port import Letta, MemoryState, NewConversation, Prompt, Run
 from letta_conv_mcp.turns.memories import KNOWN_SECONDS, Memories
 from letta_conv_mcp.views import Approval, Conversation
@@ -30,6 +30,7 @@ class MemoryLetta:
     approvals: list[Approval] = field(default_factory=list[Approval])
     asked: list[str] = field(default_factory=list[str])
     answers: bool = True
+    recompiles: bool = True
 
     async def prompt(self, conversation_id: str) -> Prompt:
         self.asked.append("prompt")
@@ -55,6 +56,8 @@ class MemoryLetta:
 
     async def recompile_conversation(self, conversation_id: str) -> str:
         self.asked.append("recompile")
+        if not self.recompiles:
+            raise NotLetta("Letta")
         if self.prompts[conversation_id].text is not None:
             self.prompts[conversation_id] = made_of(self.value)
         return self.prompts[conversation_id].text or "not shown again"
@@ -204,5 +207,20 @@ def test_a_letta_that_can_not_be_asked_is_asked_again_the_next_time() -> None:
         letta.answers = True
 
         assert await memories.refresh("c")
+
+    run(story())
+
+
+def test_a_letta_that_can_not_make_a_prompt_anew_is_asked_for_that_once() -> None:
+    """LETTA: servers before 0.16.7 have no such path."""
+
+    async def story() -> None:
+        letta = MemoryLetta(value="Kim", recompiles=False)
+        memories = Memories(letta.letta)
+        with pytest.raises(NotLetta):
+            await memories.refresh("c")
+        assert not await memories.refresh("c")
+
+        assert letta.asked.count("recompile") == 1
 
     run(story())

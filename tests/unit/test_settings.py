@@ -21,6 +21,9 @@ VARIABLES = {
     "log_level": "LETTA_CONV_LOG_LEVEL",
     "log_content": "LETTA_CONV_LOG_CONTENT",
     "toolsets": "LETTA_CONV_TOOLSETS",
+    "tools": "LETTA_CONV_TOOLS",
+    "exclude_tools": "LETTA_CONV_EXCLUDE_TOOLS",
+    "agents": "LETTA_CONV_AGENTS",
     "read_only": "LETTA_CONV_READ_ONLY",
     "local_tools": "LETTA_CONV_LOCAL_TOOLS",
 }
@@ -49,6 +52,10 @@ BAD_VALUES = [
     ("base_url", "ws://127.0.0.1:4500?x=1"),
     ("toolsets", "core,everything"),
     ("toolsets", "core memory"),
+    ("toolsets", " , "),
+    ("tools", ","),
+    ("exclude_tools", ","),
+    ("agents", " , "),
     ("read_only", "yes"),
     ("local_tools", "Read Write"),
     ("local_tools", "Read,../Write"),
@@ -153,7 +160,6 @@ def test_a_good_flag_wins_over_a_bad_variable() -> None:
 
 def test_all_toolsets_have_a_word() -> None:
     assert settings_from_env({}, toolsets="all").toolsets == ALL_TOOLSETS
-    assert settings_from_env({"LETTA_CONV_TOOLSETS": " , "}).toolsets is None
 
 
 def test_where_one_agent_can_be_reached_it_is_the_default_one() -> None:
