@@ -102,8 +102,9 @@ async def test_a_compacted_conversation_is_exported_as_its_history_shows_it(
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_an_export_comes_with_a_link_and_tells_how_far_it_is(
-    fake: FakeLetta, settings: Settings, mode: str
+    fake: FakeLetta, settings: Settings, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("letta_conv_mcp.tools.exports.PAUSE_SECONDS", 0)
     conversation = fake.add_conversation(fake.add_agent("Ada"), summary="Long")
     fake.add_messages(conversation, 3_000)
     progress = Progress()
@@ -118,6 +119,7 @@ async def test_an_export_comes_with_a_link_and_tells_how_far_it_is(
     link = result.content[1]
     assert isinstance(link, ResourceLink)
     assert (link.uri, link.mime_type, link.size) == (made["uri"], "text/markdown", made["bytes"])
+    assert len(progress.lines) > 10
     assert progress.numbers == sorted(set(progress.numbers))
     assert all(line.endswith("messages read") for line in progress.lines)
 
@@ -128,11 +130,12 @@ async def test_an_export_is_not_found_where_its_conversation_can_not_be_seen(
     """Ours: what is out of bounds is so by every path."""
     conversation = fake.add_conversation(fake.add_agent("Ada"))
     async with Client(build_server(settings)) as client:
+        await call(client, "open_conversation", key="k", agent_id="Ada")
         made = await call(client, "export_conversation", conversation_id=conversation.id)
         conversation.is_deleted = True
 
         for uri in (made["uri"], "letta://exports/keys.sqlite3", "letta://exports/..%2Fkeys.sqlite3"):
-            with pytest.raises(MCPError):
+            with pytest.raises(MCPError, match=r"No export|Unknown resource"):
                 await read(client, uri)
 
 

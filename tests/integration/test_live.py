@@ -46,4 +46,5 @@ async def test_a_caller_that_asks_for_it_is_told_the_whole_reply_as_it_grows(
 async def test_all_others_are_told_a_line(fake: FakeLetta, fake_client: Client, meta: RequestParamsMeta | None) -> None:
     lines = await lines_of(fake_client, fake, meta)
 
+    assert lines
     assert not [line for line in lines if line.startswith("{") or "\n" in line]

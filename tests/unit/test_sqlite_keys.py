@@ -123,9 +123,17 @@ async def test_a_folder_that_others_may_write_to_is_an_error(tmp_path: Path) -> 
         await SqliteKeys(StateFolder(tmp_path)).find(SLOT)
 
 
-async def test_a_slot_is_held_by_one_at_a_time_and_others_wait(folder: StateFolder) -> None:
+async def test_a_slot_is_held_by_one_at_a_time_and_others_wait(
+    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys, order = [SqliteKeys(folder), SqliteKeys(folder)], list[str]()
-    entered = anyio.Event()
+    entered, waits, sleep = anyio.Event(), anyio.Event(), anyio.sleep
+
+    async def noted(seconds: float) -> None:
+        waits.set()
+        await sleep(seconds)
+
+    monkeypatch.setattr(sqlite_keys.anyio, "sleep", noted)
 
     async def second() -> None:
         await entered.wait()
@@ -137,7 +145,7 @@ async def test_a_slot_is_held_by_one_at_a_time_and_others_wait(folder: StateFold
             group.start_soon(second)
             async with keys[0].held(SLOT):
                 entered.set()
-                await anyio.sleep(0.2)
+                await waits.wait()
                 order.append("first")
 
     assert order == ["first", "second"]
