@@ -13,7 +13,8 @@ from letta_conv_mcp.completions import add_completions
 from letta_conv_mcp.instructions import instructions_for
 from letta_conv_mcp.letta.opening import open_letta
 from letta_conv_mcp.logs import set_levels
-from letta_conv_mcp.prompts import add_prompts, offered_prompts
+from letta_conv_mcp.prompt_serving import add_prompts
+from letta_conv_mcp.prompts import offered_prompts
 from letta_conv_mcp.resources import add_resources, offered_templates
 from letta_conv_mcp.settings import Settings
 from letta_conv_mcp.subscriptions import add_subscriptions

@@ -5,6 +5,21 @@ the sentence readable both from a tool and from a resource, since the MCP SDK hi
 exception. No sentence quotes Letta: its texts carry stack traces, database rows and other people's ids.
 """
 
+from letta_conv_mcp.errors.arguments import (
+    AgentAmbiguous,
+    AgentNeeded,
+    AgentNotFound,
+    AgentsLimited,
+    ConversationAmbiguous,
+    ConversationNeeded,
+    ConversationNotFound,
+    InvalidArguments,
+    ModelNeeded,
+    ModelUnknown,
+    OwnThread,
+    RunNotFound,
+    UnknownCursor,
+)
 from letta_conv_mcp.errors.changing import (
     BlockNotFound,
     BlockUnchangeable,
@@ -27,21 +42,6 @@ from letta_conv_mcp.errors.keeping import (
     OpeningUnclear,
     StateUnusable,
     TooManyWatched,
-)
-from letta_conv_mcp.errors.naming import (
-    AgentAmbiguous,
-    AgentNeeded,
-    AgentNotFound,
-    AgentsLimited,
-    ConversationAmbiguous,
-    ConversationNeeded,
-    ConversationNotFound,
-    InvalidArguments,
-    ModelNeeded,
-    ModelUnknown,
-    OwnThread,
-    RunNotFound,
-    UnknownCursor,
 )
 from letta_conv_mcp.errors.reach import (
     AppServerAddress,

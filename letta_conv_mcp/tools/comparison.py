@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from letta_conv_mcp.app import App, app_of
-from letta_conv_mcp.comparing import branch_not_sent, branch_of_reply, cut_together
+from letta_conv_mcp.branches import branch_not_sent, branch_of_reply, cut_together
 from letta_conv_mcp.errors import InvalidArguments, LettaFailure
 from letta_conv_mcp.letta.port import Letta, NewConversation
 from letta_conv_mcp.tools.agents import resolve_agent

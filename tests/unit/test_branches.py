@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from letta_conv_mcp.comparing import TEXTS_CHARS, branch_not_sent, branch_of_reply, cut_together, shares_of
+from letta_conv_mcp.branches import TEXTS_CHARS, branch_not_sent, branch_of_reply, cut_together, shares_of
 from letta_conv_mcp.views import Approval, Branch, Reply
 
 
