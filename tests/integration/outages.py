@@ -15,7 +15,7 @@ from mcp import Client
 
 from letta_conv_mcp.server import build_server
 from letta_conv_mcp.settings import Settings
-from tests.integration.calls import Progress, call
+from tests.integration.calls import Progress, text_of_result
 from tests.integration.ledger import Ledger
 from tests.stack import Running
 from tests.stack.seed import make_agent, make_conversation
@@ -51,7 +51,10 @@ class Saying:
     async def say(self, client: Client, wait_seconds: float = WAIT_SECONDS) -> dict[str, Any]:
         """Send it, and wait for the reply."""
         arguments = {"conversation_id": self.conversation_id, "message": self.message, "wait_seconds": wait_seconds}
-        self.reply = await call(client, "send_message", self.listener, **arguments)
+        result = await client.call_tool("send_message", arguments, progress_callback=self.listener)
+        # What could not even be sent is told by a sentence.
+        unsent = {"status": "unsent", "in_reply_to": self.message, "next_step": text_of_result(result)}
+        self.reply = unsent if result.is_error else result.structured_content or {}
         self.is_over.set()
         return self.reply
 
@@ -121,6 +124,9 @@ class Traffic:
                     assert "do not send it again before you know" in reply["next_step"], where
                 case "failed":
                     assert times == 0 or "safe to send it again" not in reply["next_step"], where
+                case "unsent":
+                    sentence = "Nothing was changed; it is safe to try again."
+                    assert (times, sentence in reply["next_step"]) == (0, True), where
                 case "running":
                     assert (times, "NOT sent" in reply["next_step"]) == (0, True), where
                 case status:
