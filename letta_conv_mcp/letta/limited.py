@@ -4,7 +4,7 @@ What lies outside is not found, as if it weren't there; a caller can't tell the 
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 from letta_conv_mcp import errors
@@ -100,8 +100,13 @@ class LimitedLetta:
             await self._require_agent(query.agent_id)
             return await self._letta.conversations(query, after=after, limit=limit)
         allowed = await self._allowed()
-        listed = [self._listed(replace(query, agent_id=agent_id)) for agent_id in allowed]
-        return await _merged(listed, query, after=after, limit=limit)
+        if len(allowed) == 1:
+            return await self._letta.conversations(replace(query, agent_id=allowed[0]), after=after, limit=limit)
+        async with AsyncExitStack() as stack:
+            listed = [self._listed(replace(query, agent_id=agent_id)) for agent_id in allowed]
+            for each in listed:
+                stack.push_async_callback(each.aclose)
+            return await _merged(listed, query, after=after, limit=limit)
 
     async def _listed(self, query: ConversationQuery) -> AsyncGenerator[Conversation]:
         """One agent's conversations, a page after the other."""
