@@ -18,6 +18,7 @@ from letta_conv_mcp.errors import InvalidArguments, LettaFailure
 
 _GUESSED = ("minLength", "pattern")
 """Rules for arguments that every model keeps untold: ours mean "not empty", or "with a letter in it" for a name."""
+NOT_EMPTY = r"\S"
 
 
 class OfferedTool(Tool):
@@ -110,7 +111,8 @@ def _problem(details: ErrorDetails) -> str:
         case "missing":
             return f"{name} is missing"
         case "string_pattern_mismatch":
-            return f"{name} is empty, or has no letter in it"
+            is_empty = details.get("ctx", {}).get("pattern") == NOT_EMPTY
+            return f"{name} is empty" if is_empty else f"{name} has no letter or digit in it"
         case _:
             # pydantic's own words for a rule ("Input should be less than or equal to 100"), without the value.
             return f"{name}: {details['msg'][0].lower()}{details['msg'][1:]}"
