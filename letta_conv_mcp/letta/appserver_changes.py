@@ -27,10 +27,6 @@ class AppServerChanges(AppServerRuns):
     async def agent(self, agent_id: str) -> Agent:
         """See the protocol."""
 
-    @abstractmethod
-    async def models(self) -> list[str]:
-        """The handles of the models that its providers offer."""
-
     async def update_conversation(self, conversation_id: str, changes: ConversationChanges) -> Conversation:
         if conversation_id.startswith(DEFAULT_PREFIX):
             raise errors.OwnThread("be changed")

@@ -6,7 +6,7 @@ the history. Our id for a run is the otid of what it began with.
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 
@@ -25,6 +25,8 @@ from letta_conv_mcp.views import Approval, SearchHit
 PAGE = 100
 RECOVERY_SECONDS = 2.0
 """How long a server that was restarted may take to begin with what it left unfinished."""
+LOOK_SECONDS = 3.0
+"""How long a message waits for that at most; providers may be slow to answer."""
 BEGIN_SECONDS = 2.0
 """How long it may take to begin with the next message in its queue."""
 PAGES_LOOKED_THROUGH = 10
@@ -42,6 +44,12 @@ class AppServerRuns:
     def __init__(self, link: Link, tools: Sequence[str] = ()) -> None:
         self._link = link
         self._tools = tools
+        self._looking = anyio.Lock()
+        self._has_looked = False
+
+    @abstractmethod
+    async def models(self) -> list[str]:
+        """The handles of the models that its providers offer."""
 
     @abstractmethod
     async def messages(
@@ -114,6 +122,7 @@ class AppServerRuns:
         await self._link.start(talk)
         if isinstance(outgoing, Said):
             _require_sayable(outgoing)
+            await self._look_for_models()
             leg = await self._say(talk, outgoing, otid)
         else:
             leg = await self._decide(talk, outgoing, otid)
@@ -147,6 +156,15 @@ class AppServerRuns:
         if leg is None:
             raise errors.RunNotFound(talk.conversation_id, run.id)
         yield leg.follow(after)
+
+    async def _look_for_models(self) -> None:
+        """Have the server look for its models, once: else of first turns at the same moment all but one fail."""
+        async with self._looking:
+            if not self._has_looked:
+                self._has_looked = True
+                with anyio.move_on_after(LOOK_SECONDS), suppress(errors.LettaFailure):
+                    # The message itself tells what is wrong, if anything is.
+                    await self.models()
 
     async def _say(self, talk: Talk, said: Said, otid: str) -> Leg:
         if talk.questions.are_open:

@@ -49,7 +49,7 @@ async def test_copies_of_one_agent_know_nothing_of_each_other(client: Client, pl
     done = await call(client, "compare_replies", message="Same", copies=3, agent_id=place.agent_id)
 
     ids = [branch["conversation_id"] for branch in done["branches"]]
-    assert outcomes(done) == [("completed", "echo: Same")] * 3
+    assert outcomes(done) == [("completed", "echo: Same")] * 3, done
     assert len(set(ids)) == 3
     assert [branch["name"] for branch in done["branches"]] == [f"{place.agent_name} {number}" for number in (1, 2, 3)]
     for conversation_id in ids:
