@@ -140,7 +140,7 @@ async def list_resources(ctx: ServerRequestContext[App, Any], params: PaginatedR
     of_agents = Resource(uri=AGENTS_URI, name="agents", title="Agents", mime_type=JSON)
     first = [of_agents] if params.cursor is None and "list_agents" in app.offered else []
     if not {"list_conversations", "get_history"} <= app.offered:
-        return ListResourcesResult(resources=list(first))
+        return ListResourcesResult(resources=first)
     try:
         page = await conversation_page(app, ConversationQuery(), limit=LISTED, cursor=params.cursor)
     except UnknownCursor as failure:

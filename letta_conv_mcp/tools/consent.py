@@ -7,6 +7,7 @@ before the tool's body and runs again in every round, can't put it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -22,20 +23,17 @@ Consent: TypeAlias = Literal["approve", "deny"]
 
 MODERN = "2026-07-28"
 QUESTION = "approval"
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "decision": {
-            "type": "string",
-            "title": "Decision",
-            "enum": ["approve", "deny", "not_now"],
-            "enumNames": ["Approve", "Deny", "Not now"],
-        }
-    },
-    "required": ["decision"],
-}
 SHOWN_CHARS = 600
 """What a question shows of a call's arguments."""
+
+
+def choice_schema(choices: Mapping[str, str]) -> dict[str, Any]:
+    """The form of a question with one decision to make, from its words to their names for people."""
+    decision = {"type": "string", "title": "Decision", "enum": list(choices), "enumNames": list(choices.values())}
+    return {"type": "object", "properties": {"decision": decision}, "required": ["decision"]}
+
+
+SCHEMA = choice_schema({"approve": "Approve", "deny": "Deny", "not_now": "Not now"})
 
 
 @dataclass(frozen=True)
@@ -111,15 +109,18 @@ async def elicited(ctx: Context[App], message: str, schema: dict[str, Any]) -> E
 
 def consent_of(answer: ElicitResult) -> Consent | None:
     """The person's decision; None for everything that isn't one."""
-    if answer.action != "accept" or answer.content is None:
-        return None
-    match answer.content.get("decision"):
+    match chosen(answer):
         case "approve":
             return "approve"
         case "deny":
             return "deny"
         case _:
             return None
+
+
+def chosen(answer: ElicitResult) -> object:
+    """The word of `choice_schema` that the person chose; None where they chose none."""
+    return answer.content.get("decision") if answer.action == "accept" and answer.content is not None else None
 
 
 def question_text(approvals: list[Approval]) -> str:

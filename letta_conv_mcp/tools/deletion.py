@@ -4,7 +4,7 @@ Where the host can ask its person, the person is asked, whatever the model says 
 """
 
 import json
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from mcp.server.mcpserver import Context
 from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
@@ -15,24 +15,11 @@ from letta_conv_mcp.errors import ConfirmationNeeded, OwnThread
 from letta_conv_mcp.letta.records import DEFAULT_PREFIX
 from letta_conv_mcp.tools.agents import resolve_agent
 from letta_conv_mcp.tools.arguments import ConversationId
-from letta_conv_mcp.tools.consent import can_elicit, elicited, is_modern
+from letta_conv_mcp.tools.consent import can_elicit, choice_schema, chosen, elicited, is_modern
 from letta_conv_mcp.views import AgentDeletion, Deletion
 
 QUESTION = "deletion"
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "decision": {
-            "type": "string",
-            "title": "Decision",
-            "enum": ["delete", "keep"],
-            "enumNames": ["Delete", "Keep"],
-        }
-    },
-    "required": ["decision"],
-}
-
-
+SCHEMA = choice_schema({"delete": "Delete", "keep": "Keep"})
 Confirm: TypeAlias = Annotated[bool, Field(description="True once the person has agreed")]
 
 
@@ -99,7 +86,7 @@ async def _agreement(ctx: Context[App], subject_id: str, what: str, *, confirm: 
         answer = await elicited(ctx, question, SCHEMA)
     if answer is None:
         raise ConfirmationNeeded(subject_id, "unanswered")
-    if answer.action != "accept" or (answer.content or {}).get("decision") != "delete":
+    if chosen(answer) != "delete":
         raise ConfirmationNeeded(subject_id, "refused")
     return None
 
