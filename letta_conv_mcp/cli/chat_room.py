@@ -1,5 +1,6 @@
 """The chat itself: which agent and conversation one is in, and what each command does there."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
 import anyio
@@ -227,24 +228,28 @@ class Room:
         self._screen.show(views.opening_view(there, is_new=is_new))
 
     async def _switch(self, wanted: str) -> None:
-        if wanted.isdecimal():
-            listed = await self._list() if self._conversations is None else self._conversations
-            place = numbered(wanted, len(listed))
-            if place is None:
-                self._screen.wrong(f"/list shows {len(listed)}, and none with the number {wanted}.")
-                return
-            wanted = listed[place]["id"]
-        await self._go_to(wanted, is_new=False)
+        picked = await self._picked(wanted, "/list", self._conversations, self._list)
+        if picked is not None:
+            await self._go_to(picked, is_new=False)
 
     async def _switch_agent(self, wanted: str) -> None:
-        if wanted.isdecimal():
-            listed = await self._list_agents() if self._agents is None else self._agents
-            place = numbered(wanted, len(listed))
-            if place is None:
-                self._screen.wrong(f"/agents shows {len(listed)}, and none with the number {wanted}.")
-                return
-            wanted = listed[place]["id"]
-        await self._resume(wanted)
+        picked = await self._picked(wanted, "/agents", self._agents, self._list_agents)
+        if picked is not None:
+            await self._resume(picked)
+
+    async def _picked(
+        self, wanted: str, command: str, listed: list[Structure] | None, show: Callable[[], Awaitable[list[Structure]]]
+    ) -> str | None:
+        """What was typed, or the id at that place of a list, which is shown where it wasn't yet; None for no place."""
+        if not wanted.isdecimal():
+            return wanted
+        if listed is None:
+            listed = await show()
+        place = numbered(wanted, len(listed))
+        if place is None:
+            self._screen.wrong(f"{command} shows {len(listed)}, and none with the number {wanted}.")
+            return None
+        return listed[place]["id"]
 
     async def _list(self, *, is_all: bool = False) -> list[Structure]:
         """Show the conversations, which then have numbers."""
